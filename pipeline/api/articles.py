@@ -198,7 +198,8 @@ def _job(path: Path, sections: dict[str, Any]) -> Workspace:
         raise ArgumentError(f"folder: {file} is a job file of yours; give a folder of its own (or run that job)")
     label = {name: value for name, value in sections["label"].items() if value is not None}
     if _fits(str(label["provider"])):
-        label.setdefault("refit", True)  # its statistics are those of the articles at hand, and cost nothing
+        # its statistics are those of the articles at hand, and cost nothing
+        label.setdefault("refit", True)
     job = {
         "name": "articles",
         "workspace": "jobs",

@@ -15,7 +15,8 @@ import click
 from pipeline.cli import output, rows_output, status_output
 from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, Number, job_command
 
-TABLES = ("articles", "filtered", "labels", "train", "eval")  # as in `commands.show`: help need not import it
+# as in `commands.show`: help need not import it
+TABLES = ("articles", "filtered", "labels", "train", "eval")
 REVIEW_FORMATS = ("csv", "xlsx", "jsonl", "argilla", "label-studio")
 
 
@@ -108,7 +109,8 @@ def show(
     shown = shown if topic is None else show.of_topic(work, shown, topic)
     rows: Iterable[dict[str, Any]] = islice(shown, count or (None if as_json or as_csv else 10))
     if as_csv:
-        rows = list(rows) if count else rows  # all shards have no need to be looked at for the columns of a few rows
+        # all shards have no need to be looked at for the columns of a few rows
+        rows = list(rows) if count else rows
         named = dict.fromkeys(name for row in rows for name in row) if count else ()
         rows_output.print_csv(rows, list(named) or show.columns(work, str(table), rejected))
     else:

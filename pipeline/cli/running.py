@@ -16,6 +16,7 @@ from pipeline.job.run_options import RunOptions
 if TYPE_CHECKING:
     from pipeline.job.workspace import Workspace
 
+# `runner.NAMES`: help need not import them
 STAGES = (
     "collect",
     "filter",
@@ -25,7 +26,7 @@ STAGES = (
     "review",
     "split",
     "publish",
-)  # `runner.NAMES`: help need not import them
+)
 _STAGE = click.Choice(STAGES)
 _WAIT = click.option("--wait", is_flag=True, help="Wait until the batches under way are over (label.via: batch).")
 _RETRY = click.option("--retry-rejected", is_flag=True, help="Ask again what the endpoint rejected for good.")

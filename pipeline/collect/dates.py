@@ -95,7 +95,8 @@ def _day(text: str) -> tuple[tuple[int, int, int], str] | None:
         name, year = match[2], match[3]
         day = (_year(year), _MONTHS[name.lower()], int(match[1]))
         return day, text[match.end() :]
-    if match := _MONTH_DAY.search(text):  # the time may stand before the year, so all behind the month is left
+    # the time may stand before the year, so all behind the month is left
+    if match := _MONTH_DAY.search(text):
         return (int(match[3]), _MONTHS[match[1].lower()], int(match[2])), text[match.start(2) :]
     return None
 

@@ -42,7 +42,8 @@ from pipeline.job.workspace import Workspace
 _log = logging.getLogger("labelmill.collect")
 _NAMES_SHOWN = 5  # of files, in one line
 NO_ROWS = "has no rows; nothing was changed"
-_ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
+# reasons of rows that are articles: of another source, or taken down
+_ARTICLE_REASONS = {"duplicate_id", "taken_down"}
 
 
 def run(work: Workspace, options: RunOptions) -> None:

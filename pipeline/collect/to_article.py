@@ -130,7 +130,8 @@ def _scalar(value: Any) -> str | None:
     if value is None or isinstance(value, _NO_SCALAR):
         return None
     if isinstance(value, float) and (value != value or value.is_integer()):
-        return str(int(value)) if value == value else None  # pandas makes 7.0 of an integer id beside a null
+        # pandas makes 7.0 of an integer id beside a null
+        return str(int(value)) if value == value else None
     text = (value.isoformat() if hasattr(value, "isoformat") else str(value)).strip()
     return None if text in _EXCEL_ERRORS else text or None
 

@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 _SCHEMES = {"http": 80, "https": 443}
 
-_EDGES = "".join(map(chr, range(33)))  # what browsers strip around a URL; inside they drop tabs and line ends
+# what browsers strip around a URL; inside they drop tabs and line ends
+_EDGES = "".join(map(chr, range(33)))
 _LINE_ENDS = str.maketrans("", "", "\t\r\n")
 # Normal already: no escapes, no dot segments, nothing that could be dropped.  Nine links of ten.
 _NORMAL = re.compile(
@@ -83,7 +84,8 @@ def _host(authority: str) -> str | None:
             name = idna.encode(name, uts46=True).decode("ascii")
         name = name.lower().removesuffix(".")
         labels = name.split(".")
-        if labels[-1].isdigit() or labels[-1].startswith("0x"):  # 127.1 and 0x7f000001 would be addresses in disguise
+        # 127.1 and 0x7f000001 would be addresses in disguise
+        if labels[-1].isdigit() or labels[-1].startswith("0x"):
             return str(IPv4Address(name))
     except (AddressValueError, ValueError, IndexError):  # idna's errors are ValueErrors
         return None

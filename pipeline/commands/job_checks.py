@@ -121,7 +121,8 @@ def _ledger(work: Workspace) -> str | None:
             _check_can_be_made(target)
             check_ledger_is_this_jobs(work, None, shards)
             return None
-        opened = open_ledger if target.is_dir() else open_ledger_to_read  # the first says what is wrong with a folder
+        # the first says what is wrong with a folder
+        opened = open_ledger if target.is_dir() else open_ledger_to_read
         ledger = opened(target, work.config.name)
     else:
         ledger = open_ledger(target, work.config.name)

@@ -83,7 +83,8 @@ class Buckets:
             None  # rows that no file has, by bucket, and where each begins
         )
         self._file: IO[bytes] | None = None
-        self._places: list[Numbers] = []  # in the file: where each bucket begins, for each time that rows were written
+        # in the file: where each bucket begins, for each time that rows were written
+        self._places: list[Numbers] = []
 
     @property
     def written(self) -> int:

@@ -37,7 +37,8 @@ class ProcessLock:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
-            self._path.touch()  # with the rights that files here have; filelock would give it to its owner only
+            # with the rights that files here have; filelock would give it to its owner only
+            self._path.touch()
         lock = self._opened()
         try:
             _acquire(lock, shared, seconds)
@@ -75,9 +76,8 @@ class ProcessLock:
 
     def _opened(self) -> ReadWriteLock:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "only soft file lock"
-            )  # of filelock's other locks, where the system has none
+            # of filelock's other locks, where the system has none
+            warnings.filterwarnings("ignore", "only soft file lock")
             from filelock import ReadWriteLock
         try:
             return ReadWriteLock(self._path, is_singleton=False)

@@ -17,6 +17,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import file_digest
 from pipeline.core.objects import AnyPath, ObjectPath
 
+# nearly every row has its own, so a dictionary would only cost
 _PLAIN_COLUMNS = {
     "id",
     "title",
@@ -26,7 +27,7 @@ _PLAIN_COLUMNS = {
     "key",
     "reply_sha256",
     "group_id",
-}  # no use in a dictionary
+}
 _BUFFER_BYTES = 2**20  # of a column at once: a file may be one row group of a million rows
 
 

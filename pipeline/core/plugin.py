@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from inspect import get_annotations
 
+# the modules that hold the kinds
 _CONTRACTS = (
     "pipeline.core.contracts",
     "pipeline.core.embedder",
     "pipeline.core.student",
     "pipeline.core.engine",
-)  # the modules that hold the kinds
+)
 
 
 class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind

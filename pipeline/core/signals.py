@@ -105,7 +105,8 @@ def _sends_again(hook: Callable[[sys.UnraisableHookArgs], Any]) -> Callable[[sys
             _swallowed.clear()  # a loop that begins meanwhile would hear it twice, which is another order
             over = threading.Event()
             threading.Thread(target=_send_after, args=(over, numbers[args.exc_type]), daemon=True).start()
-            over.set()  # on a busy machine starting a thread takes longer than any delay: what came within would be lost again
+            # on a busy machine starting a thread takes longer than any delay: what came within would be lost again
+            over.set()
         else:
             hook(args)
 

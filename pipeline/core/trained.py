@@ -64,7 +64,8 @@ def load(folder: Path, *own: str | None) -> Student:
     """
     manifest = read_manifest(folder)
     name = manifest["student"]
-    if name not in plugins.names("students") and name not in own:  # to import what a file names is to run it
+    # to import what a file names is to run it
+    if name not in plugins.names("students") and name not in own:
         raise ModelError(
             f"{folder}: its student {name!r} is not built in, and nobody but the folder names it; {_TRUST}"
         )

@@ -10,9 +10,8 @@ from typing import Any, Literal, NamedTuple, get_args
 from pipeline.core.json_labels import canonical, parsed
 from pipeline.core.row_class import row_class
 
-ArticleColumn = Literal[
-    "id", "title", "text", "url", "published_at", "language"
-]  # what a source may tell of an article
+# what a source may tell of an article
+ArticleColumn = Literal["id", "title", "text", "url", "published_at", "language"]
 ARTICLE_COLUMNS: tuple[ArticleColumn, ...] = get_args(ArticleColumn)
 
 
@@ -41,7 +40,8 @@ class RawRow:
     source: str
     line: int
     fields: dict[str, Any]
-    notes: tuple[str, ...] = ()  # what the source noticed, or did to it: an encoding, lines that it took away
+    # what the source noticed, or did to it: an encoding, lines that it took away
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class Article:
     text_sha256: str
     url: str | None = None
     published_at: str | None = None
-    language: str | None = None  # as detected by the language filter, else as the source declares it (ISO 639-1)
+    # as detected by the language filter, else as the source declares it (ISO 639-1)
+    language: str | None = None
     source: str = ""
     line: int = 0
     licence: str | None = None

@@ -28,7 +28,8 @@ class Step:
     folder: Folder
     inputs: Sequence[Folder]
     config: Any
-    changed: str  # what to tell a person where a shard's config or extra is other than it was: "filters changed"
+    # what to tell a person where a shard's config or extra is other than it was: "filters changed"
+    changed: str
     extra: Callable[[str], Any] = lambda shard: None
     fold: Callable[[], dict[str, Any]] | None = None
 

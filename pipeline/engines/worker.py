@@ -29,7 +29,8 @@ def begin(level: int) -> None:
     """Prepare this process: one core's worth of threads, Ctrl-C is the parent's business, its end is the end."""
     one_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform != "win32":  # it was started deaf, so that it could not die of Ctrl-C before it came here
+    # it was started deaf, so that it could not die of Ctrl-C before it came here
+    if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     logging.getLogger("labelmill").setLevel(level)
     threading.Thread(target=_end_with_parent, daemon=True).start()

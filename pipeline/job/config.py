@@ -67,7 +67,8 @@ class SplitOptions(Options):
     eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
     salt: str = "v1"
     similarity: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)] = 0.6
-    keep_out: list[str] = []  # benchmarks, files or data sets of the Hub: rows like theirs are kept out of train
+    # benchmarks, files or data sets of the Hub: rows like theirs are kept out of train
+    keep_out: list[str] = []
 
     def largest_group(self, rows: int) -> int:
         """Return how many rows a group of near-copies has at most that may be drawn for eval, of so many rows in all."""

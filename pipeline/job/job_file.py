@@ -33,7 +33,8 @@ def load_dotenv(folder: Path) -> None:
 
     path = folder / ".env"
     if path.is_file():
-        text = StringIO(read_text(path, "environment file"))  # a byte order mark is no part of the first name
+        # a byte order mark is no part of the first name
+        text = StringIO(read_text(path, "environment file"))
         for name, value in dotenv_values(stream=text, interpolate=False).items():
             if value is not None:
                 os.environ.setdefault(name, value)

@@ -8,10 +8,11 @@ from pipeline.core import finish
 from pipeline.core.types import Reply
 
 WHITESPACE_LOOP = "whitespace_loop"
+# so many times the room, reserved and sent, for these: once more is enough for nearly all
 MORE_ROOM, MORE_ROOM_FOR = (
     2,
     ("truncated", finish.EXHAUSTED),
-)  # times the room, reserved and sent: once is enough for nearly all
+)
 _SPACE_AT_END = re.compile(r"(?:\s|\\[nrt])+$")  # also as a string of JSON holds it
 _LOOP_CHARS = 100  # of white space at the end; no layout of a list or an object has as much
 _OPEN_THOUGHT = re.compile(r"\s*<(think|thinking|reasoning)>(?!.*</\1>)", re.DOTALL | re.IGNORECASE)

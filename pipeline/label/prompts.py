@@ -298,9 +298,8 @@ def _template(
     """Return a checked template; where it uses no variable of an article, the text that it always gives."""
     try:
         template = environment.from_string(text)
-        template.globals = dict(
-            template.globals
-        )  # a ChainMap, walked for each article, took most of the time of rendering
+        # a ChainMap, walked for each article, took most of the time of rendering
+        template.globals = dict(template.globals)
         return (
             spliced(template, environment.parse(text), used, changing) if used & changing else template.render(values)
         )

@@ -92,9 +92,8 @@ class OpenShard:
     ids: list[str] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     outcomes: dict[bytes, dict[str, Any]] = field(default_factory=dict)
-    of_articles: dict[str, dict[str, Any]] = field(
-        default_factory=dict
-    )  # rows by id: of those that another was asked for
+    # rows by id: of those that another was asked for
+    of_articles: dict[str, dict[str, Any]] = field(default_factory=dict)
     unanswered: int = 0
     closed: bool = False
     started: float = field(default_factory=time.monotonic)

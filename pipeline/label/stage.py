@@ -70,7 +70,8 @@ class _LabelRun:
     def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
         self._shared, self._ahead = SharedAnswers(ledger), AskedAhead()
-        self._in_flight: dict[bytes, list[OpenShard]] = {}  # a key asked once may be that of rows of several shards
+        # a key asked once may be that of rows of several shards
+        self._in_flight: dict[bytes, list[OpenShard]] = {}
         self._open_shards: list[OpenShard] = []
         self._passes = len(builder.chain.steps) + 1
         self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
@@ -168,7 +169,8 @@ class _LabelRun:
             statuses.update(row["status"] for row in shard.rows())
         statuses = max(statuses, self._ahead.statuses, key=Counter.total)
         counts = {"settled": statuses.total(), "answered": statuses["answered"], "failed": statuses["failed"]}
-        with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
+        # another process that begins sweeps away files that are not whole
+        with self._work.writing_requests():
             write_json(under_way_file(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
 
     def _key_of(self, chosen: dict[str, Rows]) -> str:

@@ -90,6 +90,5 @@ def selection(work: Workspace, builder: RequestBuilder, shards: Sequence[str]) -
 
 def under_way_file(work: Workspace) -> Path:
     """Return the file of how far the last process to label is; it exists until all of that is in `requests/`."""
-    return (
-        work.path / "requests" / "_under_way.json"
-    )  # written every few seconds: on this machine, wherever the tables lie
+    # written every few seconds: on this machine, wherever the tables lie
+    return work.path / "requests" / "_under_way.json"

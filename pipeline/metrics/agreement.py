@@ -64,7 +64,8 @@ def _likeness(values: Counter[frozenset[str]]) -> float:
             later[phrase] = later[phrase][1:]  # those behind this set
             common[later[phrase]] += 1
         if one:
-            met = np.concatenate([later[phrase] for phrase in sorted(one)])  # each as often as it has phrases in common
+            # each as often as it has phrases in common
+            met = np.concatenate([later[phrase] for phrase in sorted(one)])
             shared = common[met]
             likeness += 2 * times[at] * float((times[met] * _masi(shared, len(one), size[met]) / shared).sum())
             common[met] = 0

@@ -150,7 +150,8 @@ class _Comparison:
         self._sides = then, now
         self._then, self._now = _SnapshotCounts(then), _SnapshotCounts(now)
         self._both = np.intersect1d(self._then.rows, self._now.rows, assume_unique=True)
-        self._sample = set(self._both[:_SAMPLED].tolist())  # the smallest hashes: at random, and the same each time
+        # the smallest hashes: at random, and the same each time
+        self._sample = set(self._both[:_SAMPLED].tolist())
         self._top = FrequentPhrases(), FrequentPhrases()
         self._moved = [0, 0]  # phrases removed, added; of articles that both have
         self._changed_rows: list[Hashes] = []

@@ -90,9 +90,10 @@ def _apply(
             kept.append({**row, **label, "offsets": _offsets(row, before, phrases), "label_source": source})
         else:
             rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
+    # llm | extracted | student | verified | edited
     reviewed = pa.schema(
         [*label_table.schema(work, shared=any(SHARED_FROM in row for row in labels)), ("label_source", pa.string())]
-    )  # llm | extracted | student | verified | edited
+    )
     return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
 
 

@@ -45,9 +45,8 @@ _ROW_BYTES = 160  # of a row or an entry in its bucket, more or less
 _KEYS = ("id", "text_key")
 _NAMES = ["id", "text_key", "group_id", "split"]
 _ENTRY = pa.schema([("entry", pa.int64()), *(LOG.field(name) for name in _NAMES)])
-_PLACED = pa.schema(
-    [*_ENTRY, ("past", pa.int64())]
-)  # its number behind those of rows where no row has its text, else -1
+# its number behind those of rows where no row has its text, else -1
+_PLACED = pa.schema([*_ENTRY, ("past", pa.int64())])
 _PART = pa.schema([ROW, TEXTS.field("id"), TEXTS.field("text_key"), ("benchmark", pa.string())])
 _VERDICT = pa.schema(
     [ROW, ("group_id", pa.string()), ("code", pa.int8()), ("like", pa.string()), ("is_fresh", pa.bool_())]

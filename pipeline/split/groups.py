@@ -36,9 +36,8 @@ _ROW_BYTES = 24 * _KEYS  # of a row in the buckets: sorting takes as much again 
 _OF_TABLE = np.uint64(2**22 - 1)
 _LOWER = np.uint64(2**32 - 1)
 _HALF = np.uint64(32)
-_OF_BAND = np.arange(1, _BANDS + 1, dtype=np.uint64) << np.uint64(
-    40
-)  # so that a key in one band is another in the next
+# so that a key in one band is another in the next
+_OF_BAND = np.arange(1, _BANDS + 1, dtype=np.uint64) << np.uint64(40)
 WHEREVER = Exchange(Path(tempfile.gettempdir()))  # where there is no job's folder
 Rows = Numbers
 Pairs = Hashes
@@ -74,7 +73,8 @@ class Groups:
         """Return where some rows stand in `rows`, -1 where they are in no group."""
         if not len(self.rows):
             return np.full(len(rows), -1)
-        at = np.searchsorted(self.rows, rows.astype(np.uint32))  # else numpy would make all others as wide as these
+        # else numpy would make all others as wide as these
+        at = np.searchsorted(self.rows, rows.astype(np.uint32))
         at = np.minimum(at, len(self.rows) - 1)
         return np.where(self.rows[at] == rows, at, -1)
 

@@ -32,7 +32,8 @@ def signature(folded: str) -> bytes:
     hashes = np.sort(mixed(_pieces(_letters(folded))))
     first = np.searchsorted(hashes, _BOUNDS)
     filled = np.flatnonzero(first < np.append(first[1:], len(hashes)))
-    lender = filled[np.searchsorted(filled, _BINS) % len(filled)]  # an empty bin takes the next one's lowest hash
+    # an empty bin takes the next one's lowest hash
+    lender = filled[np.searchsorted(filled, _BINS) % len(filled)]
     distance = (lender - _BINS) % NUMBERS
     lowest = (hashes[first[lender]] >> np.uint64(8)).astype(np.uint16)
     return (lowest + (distance * 0x3D4D).astype(np.uint16)).tobytes()

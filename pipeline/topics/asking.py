@@ -109,7 +109,8 @@ class Asking:
             is_divided=lambda request: len(request.messages) > 1,
         )  # fmt: skip
         self._batches = _Batches(batches)
-        ask_all(map(self._requests, self._batches), context)  # not a generator, which would not go on after its end
+        # not a generator, which would not go on after its end
+        ask_all(map(self._requests, self._batches), context)
         while self._batches.halves:
             ask_all(map(self._requests, self._batches), context)
         if self.unanswered:

@@ -16,11 +16,12 @@ from pipeline.topics.space import Floats, Numbers
 
 RESOLUTIONS = tuple(0.5 * 2**step for step in range(9))  # 0.5 to 128
 _BROADEST = 1.0  # a coarser part is stable, too, and tells nothing
+# about as stable: what changes beside the best, a share of it, within a bound
 _MORE, _AT_MOST, _NOISE = (
     0.55,
     0.02,
     0.001,
-)  # about as stable: what changes beside the best, a share of it, within a bound
+)
 _HALF, _ENOUGH = 0.5, 0.85  # shares of articles in groups that are large enough
 _COARSEST, _STEPS, _REFINED = 0.05, 24, 5  # of the search for a number: 0.05 to 128
 _WEIGHT = 1000  # weights are whole numbers: no last bit of an exponential decides

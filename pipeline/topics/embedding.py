@@ -21,7 +21,8 @@ from pipeline.topics.space import Space
 from pipeline.topics.texts import Key, Texts
 from pipeline.topics.vectors import EmbedAll, Matrix, VectorStore, embed_missing, in_order, quantised
 
-_FITTED_ON = 20_000  # articles, those with the smallest digests: a sample at random that no order of sources changes
+# articles, those with the smallest digests: a sample at random that no order of sources changes
+_FITTED_ON = 20_000
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,8 @@ def _vectors(
 ) -> Matrix:
     head_of: list[Key] = [b""] * len(numbers)
     for key, head, _ in texts.heads(embedder.characters):
-        row = numbers[
-            key
-        ]  # a text may stand there twice, in two languages: the order of sources must not say which counts
+        # a text may stand there twice, in two languages: the order of sources must not say which counts
+        row = numbers[key]
         head_of[row] = min(head, head_of[row] or head)
     if missing := store.missing(head_of):
         _add_missing(work, texts, embedder, embed, store, missing)

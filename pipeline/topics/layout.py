@@ -59,9 +59,8 @@ def _start(space: Space, labels: Numbers, rng: np.random.Generator) -> np.ndarra
         left, strength, _ = np.linalg.svd(centroids, full_matrices=False)
         middles = (left[:, :2] * strength[:2]) if strength.size > 1 else np.c_[left[:, 0], np.zeros(groups)]
         middles *= 10 / max(float(np.abs(middles).max()), 1e-9)
-        middles *= np.sign(
-            middles[np.abs(middles).argmax(axis=0), range(2)] + 1e-30
-        )  # the sign of a direction is arbitrary
+        # the sign of a direction is arbitrary
+        middles *= np.sign(middles[np.abs(middles).argmax(axis=0), range(2)] + 1e-30)
     return middles[labels] + rng.normal(0, 1, (len(labels), 2))
 
 

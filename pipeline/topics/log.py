@@ -57,7 +57,8 @@ class Topics:
     """Everything that the log tells."""
 
     live: dict[int, Topic] = field(default_factory=dict)
-    into: dict[int, int] = field(default_factory=dict)  # a topic that was merged -> the one that it is part of
+    # a topic that was merged -> the one that it is part of
+    into: dict[int, int] = field(default_factory=dict)
     broad: dict[int, Broad] = field(default_factory=dict)
     rounds: list[Event] = field(default_factory=list)
     next_id: int = 0
@@ -135,7 +136,8 @@ class Topics:
             if each != event["into"]:
                 self.live.pop(each, None)
                 self.into[each] = event["into"]
-        middle = decoded(event["centroid"])  # the members are others, and their topics of before do not tell any more
+        # the members are others, and their topics of before do not tell any more
+        middle = decoded(event["centroid"])
         self._change(event["into"], centroid=middle, reach=event["reach"], described=0, named=0)
 
     def _broad(self, event: Event) -> None:

@@ -159,7 +159,8 @@ def _assigned_at(stage: _Stage, numbers: dict[Key, int], topics: Topics, number:
 
 
 def _bring_up_to_date(stage: _Stage, refit: bool) -> None:
-    refit = refit or not stage.log.read().live  # of few articles nothing was learnt that others should be held against
+    # of few articles nothing was learnt that others should be held against
+    refit = refit or not stage.log.read().live
     now = opened(stage.work, refit)
     assigned, topics = now.assigned, now.topics
     if now.numbers and (refit or _has_news(stage, now)):

@@ -37,9 +37,8 @@ _KOREAN = """
 이와 여부 위해 가지 개로 세로 하루 오전 오후 시간 스스
 """
 _KOREAN_STOP = frozenset(_KOREAN.split())
-_FUNCTION_WORDS = frozenset(
-    Path(korean.__file__).with_name("function_words.txt").read_text("utf-8").split()
-)  # of a dozen languages
+# of a dozen languages
+_FUNCTION_WORDS = frozenset(Path(korean.__file__).with_name("function_words.txt").read_text("utf-8").split())
 _REPORTS = """
     said says say according told also year years week weeks month months day days time one two three first last new people
     percent cent per would could may might get got going like way make made take took come came back still even well much many

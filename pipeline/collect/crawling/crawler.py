@@ -55,7 +55,8 @@ class Crawler:
         self._wake = asyncio.Event()
         self.is_stopped = False
         self._in_flight, self._new_in_flight, self._waiting_count = 0, 0, 0
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="frontier")  # SQLite's connection stays in one thread
+        # SQLite's connection stays in one thread
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="frontier")
         self._stored_count = 0
         self.counts: Counter[str] = Counter()
 
@@ -115,7 +116,8 @@ class Crawler:
         while self._due and self._due[0][0] <= time.monotonic() and self._is_free():
             at, name = heapq.heappop(self._due)
             host = self._waiting_hosts.get(name)
-            if host is not None and host.due_at == at:  # else an outdated entry: it was rescheduled to an earlier time
+            # else an outdated entry: it was rescheduled to an earlier time
+            if host is not None and host.due_at == at:
                 host.due_at = NEVER
                 await self._start_host(host, tasks)
 
@@ -149,7 +151,8 @@ class Crawler:
         if host.busy:
             return
         at = await self._db(self._frontier.next_time, host.name, not self._is_full())
-        if at is None and self._is_full() and self._new_in_flight:  # some of those may fail, and leave room for others
+        # some of those may fail, and leave room for others
+        if at is None and self._is_full() and self._new_in_flight:
             host.has_more = True
             self._schedule(host, time.monotonic() + GROUP_SECONDS)
         elif at is not None:

@@ -181,7 +181,8 @@ class Frontier:
             "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, fetched_at = ? WHERE number = ?",
             (state, self.run, outcome.status, outcome.reason, outcome.detail, now, outcome.number),
         )
-        if outcome.state != "failed":  # what fails keeps the validators of its copy; what is not kept has none
+        # what fails keeps the validators of its copy; what is not kept has none
+        if outcome.state != "failed":
             done = outcome.state == "done" and not once_more
             validators = (outcome.etag, outcome.last_modified) if done else (None, None)
             tdm_policy = outcome.tdm_policy

@@ -108,7 +108,8 @@ class UrlRequester:
         outcome = outcome_of(url, result, "failed")
         retry_after = result.retry_after or 0.0
         if result.status in (429, 503):
-            hosts = {host.name, host_of(result.final_url)}  # a redirect may have led to another host, which answered so
+            # a redirect may have led to another host, which answered so
+            hosts = {host.name, host_of(result.final_url)}
             if retry_after > MAX_RETRY_AFTER:
                 self._hosts.defer(hosts)
                 return outcome

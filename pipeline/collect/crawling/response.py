@@ -60,7 +60,8 @@ def head(url: str, response: aiohttp.ClientResponse) -> FetchResult:
     """Return the result of a response without its body."""
     raw_headers = response.headers
     headers = {name: printable(_joined(name, raw_headers.getall(name))) for name in KEPT if name in raw_headers}
-    if "location" in headers:  # not always ASCII: its bytes are kept as escapes, in whatever encoding they are
+    # not always ASCII: its bytes are kept as escapes, in whatever encoding they are
+    if "location" in headers:
         raw = raw_headers["location"].encode("utf-8", "surrogateescape")
         headers["location"] = quote(raw, safe="".join(map(chr, range(33, 127))))
     delay = retry_after(raw_headers)

@@ -53,7 +53,8 @@ def _items(frontier: Frontier, numbers: Iterable[int], former: bool) -> Iterator
 
 
 def _revalidation(number: int, former: Page | None, new: Page, moved_to: str | None) -> Revalidation:
-    if former is None or former.reason is not None:  # nothing speaks against it, or there is nothing to lose
+    # nothing speaks against it, or there is nothing to lose
+    if former is None or former.reason is not None:
         return Revalidation(number, _json(new))
     if new.reason is not None:
         return Revalidation(number, _json(former), new.reason, new.detail)

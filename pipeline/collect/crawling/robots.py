@@ -26,12 +26,14 @@ HEAD_BYTES = 256 * 1024  # of a page, in which marks are searched
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _LINE_END = re.compile(r"\r\n?|\n")
-_NO_LINE_END = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")  # Python splits lines at these, RFC 9309 does not
+# Python splits lines at these, RFC 9309 does not
+_NO_LINE_END = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _TOKEN = re.compile(r"([^\s/;,()]+)")
 _COMPATIBLE = re.compile(r"\(compatible;\s*([^\s/;,()]+)", re.IGNORECASE)
 _RULE_LINE = re.compile(r"\s*(?:di|allow|crawl|request|site-?map)", re.IGNORECASE)  # protego knows common misspellings
 _AGENT_LINE = re.compile(r"\s*user[ -]?agent(?:\s*:|\s)\s*([^\s/#;,()]*)", re.IGNORECASE)
-_OTHER = "User-agent: 0"  # stands for all agents but labelmill, of which protego would take `label` for a name
+# stands for all agents but labelmill, of which protego would take `label` for a name
+_OTHER = "User-agent: 0"
 
 _UNUSABLE = ("noindex", "none", "noarchive", "noai", "noimageai")
 _WITH_VALUE = re.compile(

@@ -58,7 +58,8 @@ class RobotsCache:
 
     async def rules_of(self, url: str) -> OriginRules:
         """Return the rules of a URL's origin, fetched once for all that wait for them, and again when they have expired."""
-        parts = urlsplit(normal(url) or url)  # without user names and default ports, which make no other origin
+        # without user names and default ports, which make no other origin
+        parts = urlsplit(normal(url) or url)
         origin = f"{parts.scheme}://{parts.netloc}"
         task = self._tasks_by_origin.get(origin)
         if task is None or (task.done() and task.result().expires_at < time.monotonic()):

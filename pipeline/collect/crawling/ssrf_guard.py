@@ -76,7 +76,8 @@ class SsrfGuard:
         except ValueError:
             return "no IP address in its usual form"
         if any(ip.version == network.version and ip in network for network in self._networks):
-            embedded = _embedded_ipv4(ip)  # allowing NAT64 does not allow the private addresses that it can embed
+            # allowing NAT64 does not allow the private addresses that it can embed
+            embedded = _embedded_ipv4(ip)
             return self.refusal(str(embedded)) if embedded else None
         return self._not_public(ip)
 

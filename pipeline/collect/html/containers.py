@@ -23,7 +23,8 @@ def join(tree: Any) -> None:
         return
     inside = {first, *first.iterancestors(), *first.iterdescendants()}
     alike = [each for each in tree.iter(first.tag) if each not in inside and _names(each) == names]
-    articles = list(tree.iter("article"))  # held: lxml knows an element by one object for as long as there is one
+    # held: lxml knows an element by one object for as long as there is one
+    articles = list(tree.iter("article"))
     for other in alike:
         if _article_of(other, articles) is _article_of(first, articles) and _is_text(other):
             _move(other, first)

@@ -73,7 +73,8 @@ class PageWorkers:
         if count < 1 or mode not in get_args(Mode):
             raise ValueError(f"count={count}, mode={mode!r}")
         self._limits = {"seconds": seconds, "megabytes": megabytes, "mode": mode, "pages": pages_a_worker}
-        self._idle = [_Worker(self._limits) for _ in range(count)]  # a stack: few pages keep few processes busy
+        # a stack: few pages keep few processes busy
+        self._idle = [_Worker(self._limits) for _ in range(count)]
         self._all = tuple(self._idle)
         self._pool = ThreadPoolExecutor(count, "page-worker")
 
@@ -260,7 +261,8 @@ def serve() -> None:
         signal.setitimer(signal.ITIMER_REAL, limits["seconds"] + _GRACE_SECONDS)  # SIGALRM ends a process
         page = extract.extract(body, item["url"], item["charset"], limits["mode"])
         large = _is_large(limits["megabytes"])
-        if large and page.reason is not None:  # the libraries may have taken a lack of memory for a lack of text
+        # the libraries may have taken a lack of memory for a lack of text
+        if large and page.reason is not None:
             page = Page(reason="out_of_memory", detail=f"{len(body)} bytes; {page.reason}: {page.detail}")
         last = left == 0 or large or page.reason == "out_of_memory"
         with suppress(BrokenPipeError, ConnectionResetError):

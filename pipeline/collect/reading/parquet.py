@@ -17,7 +17,8 @@ def read(item: InputItem, options: ReadOptions) -> Rows:
     try:
         with item.seekable() as opened:
             file = open_parquet(opened)
-            names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
+            # columns that are not read are null, but known by name
+            names = dict.fromkeys(file.schema_arrow.names)
             wanted = [name for name in names if options.columns is None or name in needed(options.columns)]
             for batch in file.iter_batches(batch_size=512, columns=wanted):
                 for fields in batch.to_pylist():

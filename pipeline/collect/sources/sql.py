@@ -121,7 +121,8 @@ class Source(contracts.Source):
     def _read(self, key_range: KeyRange, label: str, digest: str) -> Iterator[RawRow]:
         keys_digest, position = sha256(), 0
         columns = [name for name in self._names if name in {*self._options.columns.values(), *ARTICLE_COLUMNS}]
-        blank: dict[str, Any] = dict.fromkeys(self._names)  # columns that are not read are null, but known by name
+        # columns that are not read are null, but known by name
+        blank: dict[str, Any] = dict.fromkeys(self._names)
         for position, (key, *values) in enumerate(self._pages(columns, ROWS_A_PAGE, key_range), 1):
             keys_digest.update(repr(key).encode("utf-8", "backslashreplace"))
             line = key if key_range.is_plain and _is_plain(key) else position

@@ -7,12 +7,10 @@ import re
 from pipeline.core.text.folding import fold_form
 
 _HYPHEN = re.compile(r"(?<=\w)[-‐‑–](?=[^\W\d])")
-_PLURAL = re.compile(
-    r"(?<=[^\W\d_]{3})(?:(ies)|(?:(?<=[sxz])|(?<=[cs]h))es?|(?<![suio])s)(?![^\W_])"
-)  # and the e of house, as of houses
-_ALIKE = re.compile(
-    r"(?i:news|goods|arms|customs|[a-z]+ics)(?![^\W_])"
-)  # they end in s, and are no plurals of what is left
+# and the e of house, as of houses
+_PLURAL = re.compile(r"(?<=[^\W\d_]{3})(?:(ies)|(?:(?<=[sxz])|(?<=[cs]h))es?|(?<![suio])s)(?![^\W_])")
+# they end in s, and are no plurals of what is left
+_ALIKE = re.compile(r"(?i:news|goods|arms|customs|[a-z]+ics)(?![^\W_])")
 
 
 def spellings(phrase: str) -> frozenset[str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.core.errors import MissingExtra
 
-_ENDINGS = ("J", "E", "S", "XS")  # particles, verbal endings, signs, suffixes: Sejong tags by their beginning
+# particles, verbal endings, signs, suffixes: Sejong tags by their beginning
+_ENDINGS = ("J", "E", "S", "XS")
 
 
 @lru_cache(maxsize=1)

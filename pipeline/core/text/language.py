@@ -35,7 +35,8 @@ _OTHER_NAMES = {
 }
 
 WINDOW_CHARS = 160
-_WHOLE_CHARS = 200  # of a text that is judged as a whole: half of a sentence is less evidence than the sentence
+# of a text that is judged as a whole: half of a sentence is less evidence than the sentence
+_WHOLE_CHARS = 200
 # English and Malay are what pycld2 makes of words that it does not know and of its neighbour; its score (a thousand bytes of
 # running English have 1,000 or so) tells these from the real ones.
 _SURE_SCORE = {"en": 700.0, "ms": 9999.0}
@@ -45,7 +46,8 @@ _SOME_LETTERS = re.compile(r"(?:[\W\d_]*[^\W\d_]){4}")  # fewer letters are no e
 # so was half of what the language of a Korean text took.
 _AMONG_HANGUL = re.compile("[가-힣 -?A-~·…‘’“”–—▲△▼▽◆◇●○■□★☆※→〈〉《》「」『』【】∼～％㎡㎞㎜㎝㎏]+")
 _LEAST_HANGUL, _MOST_LATIN = 50, 5
-_NO_HANGUL = bytes(range(0xEA)) + bytes(range(0xEE, 0x100))  # all bytes of UTF-8 but those that a syllable begins with
+# all bytes of UTF-8 but those that a syllable begins with
+_NO_HANGUL = bytes(range(0xEA)) + bytes(range(0xEE, 0x100))
 _NO_LATIN = bytes(byte for byte in range(0x100) if not chr(byte).isalpha() or byte > 0x7F)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")  # pycld2 raises on these
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
@@ -120,7 +122,8 @@ def _words(text: str) -> str | None:
     """Return the text without what carries no language, or None where too few letters are left."""
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
-    if "@" in text or "://" in text or "www." in text:  # removing addresses from all texts cost more than the detection
+    # removing addresses from all texts cost more than the detection
+    if "@" in text or "://" in text or "www." in text:
         text = _NO_WORDS.sub(" ", text)
     return text if _SOME_LETTERS.match(text) else None
 

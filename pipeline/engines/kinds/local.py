@@ -198,7 +198,8 @@ def _ctrl_c_held() -> Iterator[None]:
         yield
         return
     came, handler = list[int](), signal.getsignal(signal.SIGINT) or signal.SIG_DFL
-    signal.signal(signal.SIGINT, lambda number, _: came.append(number))  # another thread may be the one that hears it
+    # another thread may be the one that hears it
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

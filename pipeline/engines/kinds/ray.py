@@ -66,7 +66,8 @@ class Engine(engine.Engine):
                 del running[done]
                 yield worker.log(result)
         finally:
-            if running:  # an error, a signal: whoever made the map must not find its files changed afterwards
+            # an error, a signal: whoever made the map must not find its files changed afterwards
+            if running:
                 self._end(ray, list(running))
 
     def _end(self, ray: Any, running: list[Any]) -> None:
@@ -121,7 +122,8 @@ class Engine(engine.Engine):
         return max(2, 2 * int(ray.cluster_resources().get("CPU", 1) / self._options.cpus))
 
     def _connected(self) -> Any:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else each start warns of a future default
+        # else each start warns of a future default
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
             import ray
         except ImportError as error:

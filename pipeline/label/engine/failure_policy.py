@@ -91,7 +91,8 @@ POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
     ),
     ("fatal", None): FailurePolicy("the job pauses; what is in flight is kept", pauses_job=True),
 }
-_GIVEN_UP = FailurePolicy("`failed`: asked again by the next run")  # a kind that only somebody else's provider knows
+# a kind that only somebody else's provider knows
+_GIVEN_UP = FailurePolicy("`failed`: asked again by the next run")
 
 
 def policy_of(failure: RequestFailed) -> FailurePolicy:

@@ -23,9 +23,8 @@ class RequestQueue:
     """The requests of `batches`, drawn only as fast as they go out; `claimed` are those of this process under way, by key."""
 
     def __init__(self, context: RunContext, batches: Iterator[list[Request]]) -> None:
-        self._most = min(
-            MOST_CLAIMED, context.options.limits.concurrency or MOST_CLAIMED
-        )  # no more than go out at once
+        # no more than go out at once
+        self._most = min(MOST_CLAIMED, context.options.limits.concurrency or MOST_CLAIMED)
         self._context, self._ledger, self._batches = context, context.ledger, batches
         self._unclaimed: deque[RequestAttempt] = deque()
         self._held: list[RequestAttempt] = []  # claimed by another worker

@@ -74,7 +74,8 @@ class RunContext:
         self.bound = CostBound(asked, self.prices.of(self.model), most_output)
         self.is_free = is_free(provider)
         self.budget_usd, self.budget_name = None if self.is_free else options.budget_usd, budget_name
-        self.leaves_some = False  # whether this pass did not ask all of its requests, for a batch holds the rest
+        # whether this pass did not ask all of its requests, for a batch holds the rest
+        self.leaves_some = False
         self.token_estimate = TokenEstimate(most_output)
         self.context_fit = ContextFit(builder, options.on_too_long, most_output)
         if self.budget_usd is not None:

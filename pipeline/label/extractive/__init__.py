@@ -120,7 +120,8 @@ def _is_wanted(candidate: Judged, text: str, settings: Settings) -> bool:
         fewest, most = settings.words
         if not fewest <= len(candidate.text.split()) <= most:
             return False
-    return len(candidate.text) > 1 and candidate.text in text  # a phrase of a title that is no part of the text is not
+    # a phrase of a title that is no part of the text is not
+    return len(candidate.text) > 1 and candidate.text in text
 
 
 def _language_of(code: str | None, text: str) -> str | None:

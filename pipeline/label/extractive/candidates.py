@@ -14,7 +14,8 @@ MIXED = 8  # a phrase with a name and other words in it
 _LINKS_OF_HEAD_FIRST = (
     2  # in languages whose nouns come before what tells of them: accident d'un camion d'hydrocarbures
 )
-HEAD_LAST = frozenset(("en", "de", "nl", "sv", "da", "no", "fi", "tr"))  # languages whose phrases end in their noun
+# languages whose phrases end in their noun
+HEAD_LAST = frozenset(("en", "de", "nl", "sv", "da", "no", "fi", "tr"))
 
 _OF_NAMES = (NAME, INITIAL)  # what a name may begin with
 _YEAR = 4  # digits

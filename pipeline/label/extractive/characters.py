@@ -251,7 +251,8 @@ def _has_a_chance(phrase: _Phrase) -> bool:
     """Whether it is worth judging: what occurs once and only within a longer phrase is not, nor is a clause that occurs once."""
     is_whole = phrase.free_left > 0 and phrase.free_right > 0
     if phrase.count > 1:
-        return phrase.free_right > 0 or not phrase.needs_head  # 世界桌球 before nothing but 锦标赛 and 联盟 has no head
+        # 世界桌球 before nothing but 锦标赛 and 联盟 has no head
+        return phrase.free_right > 0 or not phrase.needs_head
     return phrase.count == 1 and is_whole and not phrase.has_verb
 
 

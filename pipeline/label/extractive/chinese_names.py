@@ -13,9 +13,8 @@ _SURNAMES = (
 )
 _MARKS = r"，、。：；（）(),！？」』”\s"
 _APPOINTED = re.compile(rf"(?:任命|免去|提名|推选|选举)([{_SURNAMES}][{HAN}]{{1,2}})(?=为|的|担任|出任)")
-_ENDS_WITH_AND = re.compile(
-    rf"[{_SURNAMES}][{HAN}]{{1,2}}[和与](?=[{_MARKS}])"
-)  # 张本美和，: no conjunction stands there
+# 张本美和，: no conjunction stands there
+_ENDS_WITH_AND = re.compile(rf"[{_SURNAMES}][{HAN}]{{1,2}}[和与](?=[{_MARKS}])")
 _AND = frozenset("和与及暨")
 _BODY = re.compile("(?:委员会|研究所|研究院|实验室|学院|中心|总局|协会|学会|部|局|厅)$")
 _OWNER = re.compile("(?:[省市县区州国院局部]|大学|全国)$")  # what such a name begins with

@@ -2,7 +2,8 @@
 
 import re
 
-Forms = tuple[list[str], list[str], list[str]]  # finite ones and infinitive, present singular, past participles
+# finite ones and infinitive, present singular, past participles
+Forms = tuple[list[str], list[str], list[str]]
 
 _FUTURE = ("ra", "ront", "rait", "raient", "rons", "rez", "rai")
 _FEMININE_PLURAL = ("", "e", "s", "es")

@@ -287,9 +287,8 @@ class _Marker:
         if self._entries[index].case or self._before not in (NOUN, NAME):
             return False
         before = self._entries[index - 1].lower
-        return not before.endswith(
-            lex.SOLID[self._lexicon.language or ""]
-        )  # an adjective, or a genitive: Stockholms tingsrätt
+        # an adjective, or a genitive: Stockholms tingsrätt
+        return not before.endswith(lex.SOLID[self._lexicon.language or ""])
 
     def _is_noun_after_all(self, index: int) -> bool:
         """Whether a word that is a verb as a rule is a noun here: the launch, a book launch."""

@@ -127,7 +127,8 @@ class Lexicon(dict[str, Entry]):
         self._singular = PLURAL.get(language or "", ())
         self.is_measured = language in _MEASURED
         self.is_described = language in _DESCRIBED
-        self.knows_nouns = bool(read.get("noun"))  # so that an unknown word at the head of a sentence is a name
+        # so that an unknown word at the head of a sentence is a name
+        self.knows_nouns = bool(read.get("noun"))
         names = ("common", "name link", "title", "portfolio", "month", "forename", "office")
         self._is_common: dict[str, bool] = {}
         self.lists = Sections(*(frozenset(read.get(name, ())) for name in names))

@@ -79,7 +79,8 @@ class Names:
                 if index == begin + 1 and self._is_portfolio(begin):
                     return index
                 if self._entries[index].lower == self._entries[begin].lower:
-                    return index  # Victoria Azarenka Victoria Azarenka: a headline, and the text that begins with it
+                    # Victoria Azarenka Victoria Azarenka: a headline, and the text that begins with it
+                    return index
                 if self._entries[index - 1].lower in self._lexicon.lists.portfolios or self._is_party(begin, index):
                     return index
                 index += 1

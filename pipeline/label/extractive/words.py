@@ -11,7 +11,8 @@ from pipeline.label.extractive.lexicon import Entry, Lexicon
 # What may stand between two words.
 APART, JOINED, OWNING, AND = range(4)  # nothing shared; a space; 's; an ampersand
 
-_ELIDING = frozenset(("ca", "fr", "it"))  # l'Italie is two words of one phrase, O'Brien in English is one word
+# l'Italie is two words of one phrase, O'Brien in English is one word
+_ELIDING = frozenset(("ca", "fr", "it"))
 _WITH_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0e3a\u0e40-\u0e4e"
 _LETTER = rf"(?:[^\W_]|[{_WITH_MARKS}])"
 _ABBREVIATIONS = r"(?:Dr|Mr|Mrs|Ms|Prof|Sen|Rep|Gov|Gen|Lt|Col|Sgt|Rev|Hon|St|Jr|Sr|Inc|Corp|Co|Ltd|Bros)\.(?![^\W_])"

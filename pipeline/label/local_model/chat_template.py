@@ -43,7 +43,8 @@ class Chat:
         self._lock = threading.Lock()  # it changes settings of its own while it encodes
         self._template = None if tokenizer.chat_template else LLAMA_2
         special = {str(token) for token in tokenizer.all_special_tokens}
-        added = tokenizer.added_tokens_decoder.values()  # runs of blanks among them, and tags such as <think>
+        # runs of blanks among them, and tags such as <think>
+        added = tokenizer.added_tokens_decoder.values()
         special |= {str(token) for token in added if token.special or _TAG.fullmatch(str(token))}
         source = self._template or str(tokenizer.chat_template)
         marks = special | {mark for mark in _INSTRUCTION_MARKS if mark in source}

@@ -14,7 +14,8 @@ from pipeline.label.local_model.pool import Generated, Pool, Row
 from pipeline.label.local_model.wave import Decoder, Wave
 
 MOST_SLOTS = 256
-MOST_SCORES = 2**25  # of all slots at once, five numbers of four bytes each while the next tokens are chosen
+# of all slots at once, five numbers of four bytes each while the next tokens are chosen
+MOST_SCORES = 2**25
 
 
 class OutOfMemory(Exception):

@@ -17,7 +17,8 @@ from pipeline.label.local_model.memory import GIB, Device, Shape
 
 _log = logging.getLogger("labelmill.label")
 NEEDS = ("torch", "transformers", "accelerate", "safetensors", "psutil")
-CPU_PARAMETERS = 2_000_000_000  # more take minutes an article on a processor: only where the job file says so
+# more take minutes an article on a processor: only where the job file says so
+CPU_PARAMETERS = 2_000_000_000
 NOT_HERE = "is no causal model of plain attention; run it behind a server (docs/served-models.md)"
 DAMAGE = ("SafetensorError", "JSONDecodeError", "UnpicklingError", "error")  # error: struct's
 KNOWN_ATTENTION = {"full_attention", "sliding_attention"}
@@ -121,7 +122,8 @@ def _left_for_tokens(model: Any, device: Device) -> float:
     used = {number for number in layers_on if isinstance(number, int)} or {0}
     cards = memory.devices()
     least_free = min(cards[number].free for number in used if number < len(cards))
-    return least_free * len(used) * (1 - memory.RESERVE)  # layers, and so keys and values, are spread evenly
+    # layers, and so keys and values, are spread evenly
+    return least_free * len(used) * (1 - memory.RESERVE)
 
 
 def _check_attention(name: str, model: Any) -> None:
@@ -214,7 +216,8 @@ def _context(name: str, config: Any, settings: LoadSettings) -> int:
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     original = rope.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
     if rope.get("rope_type", rope.get("type")) == "longrope" and original:
-        return int(original)  # beyond it all positions turn otherwise, those of shorter prompts in the batch, too
+        # beyond it all positions turn otherwise, those of shorter prompts in the batch, too
+        return int(original)
     return int(getattr(config, "max_position_embeddings", None) or 2048)
 
 
@@ -232,7 +235,8 @@ def _one_line_errors(name: str, part: str) -> Iterator[None]:
     except Exception as error:  # a damaged file may raise anything
         if "Unrecognized configuration class" in str(error) or "trust_remote_code" in str(error):
             raise ModelError(f"{name} {NOT_HERE}") from error
-        if "dispatched on the CPU" in str(error):  # bitsandbytes computes on cards only what lies there whole
+        # bitsandbytes computes on cards only what lies there whole
+        if "dispatched on the CPU" in str(error):
             raise ModelError(f"too little memory on the card for {name}; use a smaller model") from error
         damaged = isinstance(error, OSError | EOFError) or type(error).__name__ in DAMAGE
         advice = "fetch or copy the model anew" if damaged else "see docs/local-models.md for what runs here"

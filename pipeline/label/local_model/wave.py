@@ -68,9 +68,8 @@ class Decoder:
         window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
         if not window or (kinds and SLIDING not in kinds):
             return self._as_taken(full)
-        near = full & (
-            (read > own_column - window) | (own_column == slots.length)
-        )  # padding sees something, or it would be no number
+        # padding sees something, or it would be no number
+        near = full & ((read > own_column - window) | (own_column == slots.length))
         masks = {"full_attention": self._as_taken(full), SLIDING: self._as_taken(near)}
         return masks if kinds else masks[SLIDING]
 
@@ -105,7 +104,8 @@ class Wave:
         self._most = decoder.sampling.max_new_tokens
         device, vocabulary = decoder.device, decoder.model.get_output_embeddings().weight.shape[0]
         self._slots = Slots(count, longest + self._most)
-        self._next = torch.zeros(count, dtype=torch.long, device=device)  # the last token of each, not computed yet
+        # the last token of each, not computed yet
+        self._next = torch.zeros(count, dtype=torch.long, device=device)
         self._seen = torch.zeros(count, vocabulary, dtype=torch.bool, device=device)
         self._all = torch.arange(count, device=device)
 

@@ -151,7 +151,8 @@ class OpenAIBatches(BatchApi):
         except RequestFailed as failure:
             if failure.kind in ("transient", "rate_limited") and failure.code != "http_409":
                 raise
-            state = await self.retrieve(batch_id)  # what is over cannot be cancelled, and some say so by an error
+            # what is over cannot be cancelled, and some say so by an error
+            state = await self.retrieve(batch_id)
             if not state.is_over and state.status != "cancelling":
                 raise
             return state
@@ -204,7 +205,8 @@ class OpenAIBatches(BatchApi):
         data = self._endpoint.connection.redaction.without_secrets(await response.content.read(MOST_ERROR_BYTES))
         failure = self._endpoint.failure(sent, response.status, data, response.headers, None)
         if self._route and response.status < 500 and _UNKNOWN_ROUTE.search(read_error(data).text):
-            self._route = {}  # a gateway that keeps all files in one place, and knows the model by another name
+            # a gateway that keeps all files in one place, and knows the model by another name
+            self._route = {}
             return RequestFailed("transient", "route", str(failure))
         if response.status == 404:  # the table speaks of a model
             text = f"HTTP 404: {response.url.path} is not there ({read_error(data).message[:200]})"

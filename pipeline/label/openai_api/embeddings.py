@@ -35,7 +35,8 @@ class Embeddings(Endpoint):
     def __init__(self, label: LabelSection, dimensions: int | None, keep: Keep) -> None:
         super().__init__(label)
         self._dimensions, self._keep = dimensions, keep
-        self._encoding: dict[str, Any] = {"encoding_format": "base64"}  # a quarter of the bytes of decimal numbers
+        # a quarter of the bytes of decimal numbers
+        self._encoding: dict[str, Any] = {"encoding_format": "base64"}
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -23,7 +23,8 @@ DOUBTED_SECONDS = 15.0  # a wait that is longer is tried once by another request
 LULL_SECONDS = (
     0.25  # with nothing in flight and nobody in line, before one that goes last: others may be about to enter
 )
-PAUSES = (0.25, 0.25, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # where it does not say; one more each time
+# where it does not say; one more each time
+PAUSES = (0.25, 0.25, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 OUTAGE_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 OUTAGE_AFTER = 10  # requests that failed with no answer between them
 PROBE_SECONDS = 0.25  # a first request that was not refused within this has passed
@@ -74,7 +75,8 @@ class RequestAdmission:
         self._lull_at = 0.0  # when the last one left or entered
         self._timer: asyncio.TimerHandle | None = None
         self._shut_until = 0.0
-        self._doubted_until = 0.0  # for those that were sent before; others may go after `_shut_until`, and tell
+        # for those that were sent before; others may go after `_shut_until`, and tell
+        self._doubted_until = 0.0
         self._asks_for_long = False
         self.back_in: float | None = (
             None  # seconds, more than anybody waits: the endpoint asked for them, and asked again

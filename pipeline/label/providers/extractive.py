@@ -42,7 +42,8 @@ class Options(Base):
     candidates: tuple[Phrase, ...] | str = ()  # phrases, or a file of them beside the job file, one a line
     stop_words: tuple[Phrase, ...] = ()
     korean: Korean = "rules"
-    embedder: str | dict[str, Any] | None = None  # ranks by likeness to the article: embedded, or {type: embedded, ...}
+    # ranks by likeness to the article: embedded, or {type: embedded, ...}
+    embedder: str | dict[str, Any] | None = None
 
     @field_validator("words")
     @classmethod

@@ -70,7 +70,8 @@ def append(work: Workspace, run_id: str, sources: Iterable[tuple[str, AnswerSour
         for text, source in sources
     ]  # fmt: skip
     if rows:
-        with work.writing_requests():  # another process may log the same ones: an entry twice says nothing else
+        # another process may log the same ones: an entry twice says nothing else
+        with work.writing_requests():
             table = pa.Table.from_pylist(rows, schema=_SCHEMA)
             write_parquet(next_numbered(work.shares, ".parquet"), table, _SCHEMA)
 

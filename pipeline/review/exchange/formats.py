@@ -94,7 +94,8 @@ def _read_sheet(source: ImportedFile) -> Iterator[Judgement]:
 
 def _write_argilla(path: Path, task: LabellingTask, items: Sequence[ExportedArticle]) -> list[Path]:
     settings = path.with_suffix(".settings.json")
-    texts = {item.text_sha256: item for item in items}  # a record's id is its text's: Argilla refuses one that returns
+    # a record's id is its text's: Argilla refuses one that returns
+    texts = {item.text_sha256: item for item in items}
     _write_json(path, [argilla.record(task, item) for item in texts.values()])
     _write_json(settings, argilla.settings(task, items))
     return [path, settings]

@@ -47,18 +47,16 @@ class Judgement:
     uid: str = ""  # made by who sends it
     lane: Lane = "audit"  # sheets and other tools too: what is exported is a random sample, or everything
     reasons: dict[str, str] = field(default_factory=dict)  # rejected phrase -> one of REASONS
-    planted: dict[str, bool] = field(
-        default_factory=dict
-    )  # phrase known to be wrong -> whether it was caught (rejected)
+    # phrase known to be wrong -> whether it was caught (rejected)
+    planted: dict[str, bool] = field(default_factory=dict)
     typed: list[str] | None = None  # blind lane: written before the label was seen
     seconds: float | None = None  # that the article was before the reviewer's eyes
     flagged: bool = False
     skipped: bool = False
     model: str | None = None  # whose predictions were judged; None: the job's own labels
     undoes: str | None = None  # uid of the judgement that this record takes back; it says nothing else
-    edits: dict[str, str] = field(
-        default_factory=dict
-    )  # rejected phrase -> what replaces it, which may be in the label
+    # rejected phrase -> what replaces it, which may be in the label
+    edits: dict[str, str] = field(default_factory=dict)
 
     @property
     def from_file(self) -> bool:

@@ -82,7 +82,8 @@ class _Pages:
         self._service_thread, self._report_thread = ThreadPoolExecutor(1, "service"), ThreadPoolExecutor(1, "report")
         self._search_thread = ThreadPoolExecutor(1, "search")
         self._csrf, self._session = sign(secret, "csrf", token), sign(secret, "session", token)
-        self._storage = sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
+        # two jobs of one name may share a browser; tokens change
+        self._storage = sign(secret, "storage", None)[:12]
         name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
         self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
         self._guesses = Guesses()

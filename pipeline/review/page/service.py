@@ -289,6 +289,7 @@ class ReviewService:
             self._short = {name: entry for name, entry in self._short.items() if entry[0] > started}
             if reader not in self._short:
                 queue_figures = short(self.figures(reader))
-                ease = _EASE * (len(self._short) + 1)  # everybody who looks at them has figures of his or her own
+                # everybody who looks at them has figures of his or her own
+                ease = _EASE * (len(self._short) + 1)
                 self._short[reader] = (time.monotonic() + ease * (time.monotonic() - started), queue_figures)
             return self._short[reader][1]

@@ -113,9 +113,8 @@ def is_complete(judgement: Judgement, phrases: Sequence[str]) -> bool:
 
 def is_open(judgements: Sequence[Judgement], lane: str, reviewer: str, phrases: Sequence[str], needed: int) -> bool:
     """Return whether the reviewer should see the article in this lane: not judged or skipped by them, nor by enough others."""
-    in_lane = [
-        judgement for judgement in judgements if judgement.lane == lane or lane == "triage"
-    ]  # triage: a look in any lane will do
+    # triage: a look in any lane will do
+    in_lane = [judgement for judgement in judgements if judgement.lane == lane or lane == "triage"]
     if any(j.reviewer == reviewer and (j.skipped or is_complete(j, phrases)) for j in in_lane):
         return False
     return len({j.reviewer for j in in_lane if is_complete(j, phrases)}) < needed

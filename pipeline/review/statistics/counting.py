@@ -16,7 +16,8 @@ from pipeline.core.text.folding import fold_case
 from pipeline.metrics.intervals import Sample
 from pipeline.review.log.judgements import Judgement, Lane
 
-_key = lru_cache(maxsize=2**17)(fold_case)  # cached: figures are made after each judgement, of the same phrases
+# cached: figures are made after each judgement, of the same phrases
+_key = lru_cache(maxsize=2**17)(fold_case)
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,8 @@ class Embedder(contracts.Embedder):
 
         tokenizer, model = self._loaded
         given = [self._options.prefix + text.text for text in texts]
-        order = sorted(
-            range(len(given)), key=lambda row: (len(given[row]), row)
-        )  # texts of one length need no filling up
+        # texts of one length need no filling up
+        order = sorted(range(len(given)), key=lambda row: (len(given[row]), row))
         vectors: list[Any] = [None] * len(given)
         for begin in range(0, len(order), _AT_ONCE):
             rows = order[begin : begin + _AT_ONCE]

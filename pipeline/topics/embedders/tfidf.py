@@ -78,7 +78,8 @@ class Embedder(contracts.Embedder):
         self._state = state
         with np.load(io.BytesIO(state), allow_pickle=False) as read:
             words, self._projection = read["words"].item().decode(), read["projection"]
-            self._whole = "whole" in read  # by what an earlier program learnt texts are read as it read them
+            # by what an earlier program learnt texts are read as it read them
+            self._whole = "whole" in read
         self._columns = {word: number for number, word in enumerate(words.split("\n") if words else ())}
 
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
