@@ -233,8 +233,7 @@ class _Survey:
         for drawn, requests in zip(self._sample, planned, strict=True):
             keys = [request.key for request, *_ in requests]
             records = self._ledger.get(keys)
-            # a rejected one has no further questions
-            for question, key in zip(drawn.questions, keys, strict=False):
+            for question, key in zip(drawn.questions, keys, strict=False):  # a rejected one has no further questions
                 yield question, key, records.get(key, [])
 
     def _sampled(self) -> list[estimate.Sampled]:
