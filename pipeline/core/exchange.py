@@ -23,6 +23,7 @@ from pipeline.core.errors import InputError
 
 ROW = pa.field("row", pa.int64())  # number of a row through all shards, in source order
 _BUCKET_BYTES = 2**26
+# Smaller buckets would be more of them, and each costs a seek for each time that rows were written.
 _LEAST_BYTES = 2**16  # of a bucket, however little memory a job is given
 _SHARE = 16  # of a job's memory, for a bucket: its fold needs several times as much, and the process is there already
 _MOST_BUCKETS = 2**16  # their numbers are sorted as 16 bits, which numpy does in linear time
@@ -144,6 +145,7 @@ class Buckets:
         bounds = np.concatenate([[0], np.cumsum(np.bincount(numbers, minlength=self.count))])
         if self.count == 1:  # a small job's rows are in order as they are
             return rows.combine_chunks(), bounds
+        # Stable, so that rows of a bucket stay in source order: the earliest row wins.
         return rows.take(pa.array(np.argsort(numbers, kind="stable"))).combine_chunks(), bounds
 
     def _write(self) -> None:
@@ -151,6 +153,7 @@ class Buckets:
         places = np.zeros(self.count + 1, np.int64)
         self._file = self._file or self._exchange.temporary_file()
         with self._exchange.room():
+            # At the end, for reading a bucket in between moves the position.
             places[0] = self._file.seek(0, 2)
             for bucket in range(self.count):
                 for batch in rows.slice(bounds[bucket], bounds[bucket + 1] - bounds[bucket]).to_batches():
@@ -188,6 +191,7 @@ class FoldOutcomes:
         bucket = int(self._bucket_of[shard])
         if self._loaded is None or self._loaded[0] != bucket:
             verdicts = self._buckets.table(bucket)
+            # Verdicts come in the order of the buckets that gave them, not in that of rows.
             order = np.argsort(verdicts.column("row").to_numpy(), kind="stable")
             verdicts = verdicts.take(pa.array(order))
             self._loaded = bucket, verdicts, verdicts.column("row").to_numpy()
@@ -203,6 +207,7 @@ def bucket_of(keys: pa.ChunkedArray | pa.Array, count: int) -> Numbers:
 
 
 def bucket_of_hash(key_hashes: Hashes, count: int) -> Numbers:
+    # The upper half times the count, shifted, in place of a remainder: no division, and any count will do.
     buckets: Numbers = ((key_hashes >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
     return buckets
 
@@ -241,6 +246,7 @@ def _hashes(array: pa.Array) -> Hashes:
 
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
+# Bytes are hashed as they are; all other types through their text, so that 7 and "7" of two files are one key.
 _OF_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 _AT_ONCE = 2**14  # values: powers are kept for so many
 _POWERS: dict[int, Hashes] = {}
@@ -250,6 +256,7 @@ def _powers(base: int, count: int) -> Hashes:
     """Return the first powers of a number modulo 2^64."""
     powers = _POWERS.get(base)
     if powers is None or len(powers) < count:
+        # Wrapping around is meant: uint64 computes modulo 2^64.
         factors = np.full(max(count, 2**16), base, np.uint64)
         factors[0] = 1
         powers = _POWERS[base] = np.cumprod(factors, dtype=np.uint64)
@@ -271,6 +278,7 @@ def repeats(parts: Iterator[pa.Table], key: str) -> Iterator[tuple[pa.Table, pa.
         first = first_occurrences(rows.column(key))
         is_first = first == np.arange(len(first))
         later = np.flatnonzero(~is_first)
+        # One row of each key is carried into the next part, which may have more of them.
         yield rows.take(pa.array(later)), rows.take(pa.array(first[later]))
         firsts = rows.filter(pa.array(is_first))
 

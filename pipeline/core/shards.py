@@ -151,10 +151,12 @@ class Folder:
         """Return the manifest of a shard whose files are there, else None."""
         value = read_json(self.manifest_file(shard))
         if value is None:
+            # Manifests written before they had names that readers pass over count as they are; nothing is made anew for a name.
             value = read_json(self._former_manifest_file(shard))
         if value is None or not self.file(shard).exists():
             return None
         manifest = Manifest(**value)
+        # A person may delete files: a manifest whose rows are gone stands for nothing.
         return manifest if not manifest.rejected or self.rejected_file(shard).exists() else None
 
     def tally(self, shards: Sequence[str]) -> Tally:
@@ -184,6 +186,7 @@ class Folder:
         if output.rejected.num_rows:
             write_parquet(self.rejected_file(shard), output.rejected, output.rejected.schema)
         else:
+            # A shard that rejected rows before and rejects none now must leave no old file beside it.
             self.rejected_file(shard).unlink(missing_ok=True)
         digest = write_parquet(self.file(shard), output.kept, output.kept.schema)
         rejected = dict(sorted(Counter(output.rejected.column("reason").to_pylist()).items()))

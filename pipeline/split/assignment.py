@@ -207,6 +207,7 @@ def lowest(hashes: Hashes, sizes: Rows, number: int, drawn: int, most: int) -> F
 
 
 def _hash(salt: str, group: str) -> int:
+    # Not Python's own hash, which differs from process to process: a draw must be the same on every machine, for good.
     return int.from_bytes(blake2b(f"{salt}\0{group}".encode(), digest_size=8).digest())
 
 

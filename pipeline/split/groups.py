@@ -27,6 +27,7 @@ from pipeline.split.stored_signatures import StoredSignatures, matching
 RULE = 1  # raised where other texts are near-copies: it stands in the keys of what was made by it
 _BANDS = NUMBERS // 4
 _NEIGHBOURS = 4  # in a band's sorted order; another band puts others side by side
+# 2 MB of signatures on either side.
 _CHUNK = 1 << 13  # pairs compared at once
 _STEP = 1 << 20  # rows looked through at once
 _BAND = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
@@ -141,6 +142,7 @@ def _add_nearest(pairs: Buckets, equal: _Equal, count: int) -> RowNumbers:
     for bucket in range(pairs.count):
         for keys, rows in equal.of(bucket):
             pair = _pairs_at(keys, rows, 1)
+            # Lower row first: all pairs of one row land in one bucket, where duplicates of several bands meet and go.
             lower, upper = _halves(pair)
             has_pair[lower] = has_pair[upper] = True
             pairs.add(pa.table([pair], schema=_PAIR), lower.astype(np.int64) * pairs.count // max(1, count))
@@ -240,6 +242,7 @@ class _Connected:
         One pair of each row is looked at, then what that has not connected yet.
         """
         pairs = np.sort(pairs)
+        # Near-copies meet in many bands: of the same pair one comparison is enough.
         pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
         left, right = (np.searchsorted(self._rows, half) for half in _halves(pairs))
         while True:
@@ -273,6 +276,7 @@ class _Connected:
 
         for one, other in zip(left.tolist(), right.tolist(), strict=True):
             low, high = sorted((root(one), root(other)))
+            # The lowest row heads its group, so a group's head does not depend on the order in which pairs were looked at.
             parent[high] = low
 
 

@@ -76,6 +76,7 @@ class Crawler:
                         break
                     await self._sleep()
                 if self.is_stopped:
+                    # Waits for a host's pace or robots.txt may be minutes: they end at once, transfers under way are finished.
                     self._requester.give_up()
         finally:
             stopped = self.is_stopped
@@ -180,6 +181,8 @@ class Crawler:
         is_new = url.is_page and not url.is_kept
         if is_new and self._is_full():
             return
+        # Busy until its outcome is committed, not only until it is fetched: a refill reads from the database what is waiting
+        # there.
         host.busy.add(url.number)
         host.in_flight += 1
         self._in_flight += 1

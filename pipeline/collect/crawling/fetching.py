@@ -27,6 +27,7 @@ __all__ = ["ANY", "HTML", "FetchLimits", "FetchResult", "Fetcher", "MayFollow"]
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 ANY: frozenset[str] = frozenset()  # every content type
 DRAIN_BYTES = 2**16  # at most of an unwanted body, read so that its connection can be used again
+# A new connection costs a handshake or two; a server that trickles its error page costs more.
 DRAIN_SECONDS = 1.0
 MAX_HEADER_BYTES = 2**14  # bytes of one header; 128 of them is aiohttp's own limit
 BUFFER = 2**16  # bytes; aiohttp holds up to twice that unread
@@ -78,6 +79,7 @@ class Fetcher:
     def _session(self, trusted: bool) -> aiohttp.ClientSession:
         """Return a session: a trusted one for hosts that the job allows by name, whatever their addresses, else a guarded one."""
         connector = aiohttp.TCPConnector(
+            # How many connections there are is the crawler's business (`connections`, `per_host`).
             limit=0,
             ttl_dns_cache=300,
             resolver=self._resolver,
@@ -125,6 +127,8 @@ class Fetcher:
             if refusal := await self._not_followed(hops, may_follow):
                 answer = replace(answer, reason=refusal[0], detail=refusal[1])
                 break
+            # All hops share one allowance of time: each with its own would let a chain of slow redirects hold a slot for
+            # minutes.
             answer = await self._hop(target, conditions.get(target, {}), wanted, self._limits.seconds - seconds)
             seconds += answer.seconds
         return replace(answer, url=url, final_url=hops[-1], hops=tuple(hops[1:]), seconds=seconds)
@@ -204,6 +208,7 @@ async def _body(
     response: aiohttp.ClientResponse, wanted: _Wanted, clock: asyncio.Timeout, *, conditional: bool
 ) -> bytes:
     """Return the decoded body of a response.  Raises Unusable for whatever is not a body to use."""
+    # A 304 that nobody asked for is no answer, and falls through to the statuses below.
     if response.status == 304 and conditional:
         return b""
     if response.status != 200:
@@ -228,6 +233,7 @@ async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, clock: asynci
         decoder = compression.decoder(", ".join(response.headers.getall("Content-Encoding", ())))
         while data := await response.content.readany():
             received += len(data)
+            # Decoded within what is left of the limit, so a bomb costs its limit and not its size.
             for piece in decoder.feed(data, limit - len(text)) if decoder else (data,):
                 text += piece
                 if len(text) > FREE_BYTES and wanted.lease is not None:

@@ -39,6 +39,7 @@ class QualityBreaker:
         """Take note of a reply, None for a good one; return why to pause, with five of the bad ones, where there are too many.
         `is_wasted`: it was paid for nothing, and will not be asked again."""
         if len(self._last) == self._last.maxlen:
+            # A full deque drops its oldest silently; the running count spares a sum over the window for each reply.
             self._bad -= self._last[0] is not None
         self._last.append(bad)
         self._wasted.append(is_wasted)
@@ -85,6 +86,7 @@ class RejectionBreaker:
 
     def answered(self) -> list[AttemptOutcome]:
         """Take note of an answer; return the suspects, whose rejections are final now: the endpoint answers others."""
+        # An answer, to whichever request, shows that the endpoint takes some: all bounds begin anew.
         self._in_a_row.clear()
         return self.release()
 

@@ -16,6 +16,7 @@ from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.openai_api.lengths import limit_and_count
 
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
+# An endpoint that finds every length too long would be asked for ever; each cut is a request.
 _MOST_CUTS = 5
 _SHORTER = 0.7  # of what was sent, where the endpoint does not say how much is too much
 
@@ -66,12 +67,15 @@ class ContextFit:
             return int(tokens * _SHORTER)
         if counted is None:  # in tokens as we count them, then
             return min(max(0, limit - self._reply), int(tokens * _SHORTER))
+        # Its count over ours is the rate between the two tokenizers, of the whole prompt; of the part that is kept it may be a
+        # little more.
         return int(tokens * max(0, limit - self._reply) / counted * 0.98)
 
     def _shorten(self, attempt: RequestAttempt, excess: int) -> bool:
         """Take at least `excess` tokens off the article's end; return whether enough is left."""
         whole = self._ruler.of_text(attempt.request.article.text)
         now = attempt.sent_tokens if attempt.sent_tokens is not None else whole
+        # At least one token goes, or the same request would be sent and refused again.
         keep = now - max(excess, 1)
         if keep < 1 or attempt.cuts >= _MOST_CUTS:
             return False

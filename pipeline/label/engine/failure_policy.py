@@ -65,6 +65,7 @@ POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
         waits_alone=True,
         admission_hears="failure",
     ),
+    # A limit is nobody's fault, so refusals use up no tries: how long is too long the admission control knows.
     ("rate_limited", None): FailurePolicy(
         "everyone waits, once, for as long as the endpoint says (see Speed); costs no attempt; a request that is refused again "
         "while others are answered goes last",
@@ -72,6 +73,7 @@ POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
         admission_hears="refusal",
     ),
     ("rejected", None): _REJECTED,
+    # These name what is wrong with the article, so many in a row are a corpus of such articles and no broken endpoint.
     ("rejected", TOO_LONG): replace(
         _REJECTED,
         sentence="as any rejection, but many in a row are no reason to pause; with `on_too_long: truncate` the end of the article "

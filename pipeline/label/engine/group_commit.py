@@ -46,6 +46,7 @@ class GroupCommit:
                     # one timer for the group: a timeout for each reply costs more than its commit
                     async with asyncio.timeout(GROUP_SECONDS):
                         await self._full.wait()
+            # Cleared before the group is stored: outcomes that come meanwhile set it again.
             self._full.clear()
             group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
             if not self._waiting and not self._over:

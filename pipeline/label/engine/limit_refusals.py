@@ -41,6 +41,7 @@ class LimitRefusals:
         if is_alone:
             self.alone += 1
             self._alone_since = self._last_at if self._alone_since is None else self._alone_since
+        # Others were under way, so what came before of refusals by itself says nothing any more.
         elif not self.differs:
             self.alone, self._alone_since = 0, None
         self._last_at = now

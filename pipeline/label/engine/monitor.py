@@ -38,6 +38,7 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Appended unbuffered: each event is one write, which also two processes with one log do not tear apart.
         self._file = path.open("ab", buffering=0)
 
     def write(self, event: str, **fields: Any) -> None:
@@ -56,6 +57,7 @@ def paused_because(path: Path) -> str | None:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
         lines = file.read().splitlines()
+    # A process that was killed may have left half a line.
     last = orjson.loads(lines[-1]) if lines and lines[-1].endswith(b"}") else {}
     return str(last.get("why")) if last.get("event") == "stopped" else None
 
@@ -105,6 +107,7 @@ class Monitor:
         self.refused += 1
         if not self._refusal:
             self._refused_since = time.monotonic()
+        # The words are the endpoint's: what would move the cursor or colour a terminal is taken out.
         self._refusal = " ".join("".join(char if char.isprintable() else " " for char in words).split())[:_WORDS]
 
     def advance(self, count: int = 1) -> None:
@@ -115,6 +118,7 @@ class Monitor:
     def answer(self, reply: Reply, cost_usd: float | None) -> None:
         """Count an answer; `cost_usd` is None where its price is not known."""
         self.answered += 1
+        # An answer ends the wait, so the words of an older refusal would mislead.
         self._refusal, self._is_shown = "", False
         self.served[reply.model or "-"] += 1
         if finish_of(reply.finish_reason) == "unknown":
@@ -150,6 +154,7 @@ class Monitor:
         while seconds_now - self._history[0][0] > _RATE_SECONDS:
             self._history.popleft()
         seconds_then, answered, tokens = self._history[0]
+        # At the first look both times are one.
         seconds = max(seconds_now - seconds_then, 1e-3)
         return (self.answered - answered) / seconds, (self.tokens - tokens) / seconds
 

@@ -28,6 +28,7 @@ from pipeline.label.pacing.admission import Closed, RequestAdmission, Ticket
 
 _HOUSEKEEPING_SECONDS = 0.5
 _SEEN_SECONDS = 1.0  # after which the other workers have seen a new one: two looks of theirs
+# Enough to see why a reply was empty; thoughts of reasoning models run to tens of thousands.
 _REASONING_CHARS = 4000  # of what a model thought that said nothing else, kept in the ledger
 
 
@@ -60,6 +61,7 @@ class OnlineRun:
 
     async def run(self) -> None:
         """Ask everything.  Raises Paused when the endpoint, the budget, a breaker or the user stopped the job."""
+        # Apart from the task group: what was answered is stored also where the group is cancelled.
         committer = asyncio.create_task(self._commits.run())
         housekeeper = asyncio.create_task(self._keep_house())
         with self._stop.on_interrupt():
@@ -93,6 +95,8 @@ class OnlineRun:
         begun = False
         try:
             while not self._stop.why:
+                # Claims run a little ahead of sending. What waits to try again holds claims, too, and others could ask what
+                # would be claimed on top.
                 to_try_again = len(self._queue.claimed) - len(self._rejections.suspects)
                 if to_try_again > 4 * self._admission.concurrency_limiter.size + MOST_CLAIMED:
                     await self._queue.wait()  # many wait to try again
@@ -101,6 +105,7 @@ class OnlineRun:
                         await self._begin()
                         begun = True
                     await self._claim_and_start(attempts, tasks)
+                # Looked at after `take`, which draws the next batch: before it the queue is empty at first.
                 elif self._queue.exhausted:
                     return
                 else:
@@ -126,6 +131,7 @@ class OnlineRun:
         granted, claims = await self._queue.claim(attempts, self._cap.tariff, len(self._rejections.suspects))
         if claims.tariff is not None:
             self._cap.adopt(claims.tariff)
+        # In turn, for `_start` waits until each is admitted: this is what keeps the queue from running ahead of the endpoint.
         for attempt in granted:
             await self._start(attempt, tasks)
         if claims.unaffordable and (why := await self._queue.why_out_of_budget()):
@@ -160,6 +166,7 @@ class OnlineRun:
             outcome = self._failed(attempt, failure, time.monotonic() - started)
             needs_a_witness = policy_of(failure).needs_a_witness and not self._context.is_divided(attempt.request)
             if outcome.record and needs_a_witness:
+                # Its claim stays: the outcome is committed with the next answer, or given back unanswered when the run ends.
                 self._rejections.suspects.append(outcome)
                 return
         except (ClaimAnew, Closed) as error:
@@ -170,8 +177,10 @@ class OnlineRun:
         self._commits.add(outcome)
 
     def _answered(self, attempt: RequestAttempt, reply: Reply, seconds: float) -> AttemptOutcome:
+        # First the suspects: this answer is the witness that they waited for.
         self._commit(self._rejections.answered())
         cost = self._context.cost_usd(reply)
+        # The tariff learns before anything is stored, so that the commit of a dearer reply carries the raised tariff.
         spent = self._cap.learn(attempt, reply, cost)
         self._context.token_estimate.learn(attempt.size, reply.usage)
         self._monitor.answer(reply, cost)
@@ -228,11 +237,13 @@ class OnlineRun:
                 self._queue.stored(outcome.key)
                 self._stored(outcome)
         except Exception as error:
+            # Nothing can be kept any more: outcomes that still come are dropped, and their claims count as lost money.
             self._can_store = False
             self._stop.broken_by(error)
 
     def _stored(self, outcome: AttemptOutcome) -> None:
         attempt, record = outcome.attempt, outcome.record
+        # The claim is somebody else's now: what the ledger has in the end is looked up, whoever stored it.
         if attempt.stale:
             self._queue.lost(attempt)
         elif outcome.again:
@@ -270,6 +281,8 @@ class OnlineRun:
             self._monitor.tick(self._admission.in_flight, self._admission.shut_for)
             if self._context.pool is None:
                 self._retries.cut_off()
+            # After a third of the lease, so that two renewals may come late (a busy disk, a sleeping laptop) before it runs
+            # out.
             if self._lease_until and time.time() > self._lease_until - LEASE_SECONDS * 2 / 3:
                 await self._renew()
             if self._lease_until and self._context.pool is None:

@@ -60,6 +60,7 @@ async def _list(provider: Provider) -> list[ModelInfo] | None:
         try:
             return await asyncio.to_thread(provider.models)
         except EndpointError as error:
+            # An endpoint that answered, whatever it said, will say so again; only a connection is worth another try.
             if error.status is not None or not tries_left:
                 raise
             await asyncio.sleep(1.0)
@@ -74,9 +75,11 @@ def examine(provider: Provider, offered: list[ModelInfo]) -> ModelInfo | None:
     info = next((info for info in offered if info.id == model), None)
     if info and info.shutdown_date and info.shutdown_date <= today:
         raise Paused(f"{provider.where}: {model!r} was shut down on {info.shutdown_date}; set label.model to another")
+    # An empty list is that of a server which lists nothing, not of one which offers nothing.
     if info or not offered:
         return info
     names = [info.id for info in offered]
+    # Compatible servers go on offering names that OpenAI retired, so the day counts for OpenAI's own host alone.
     retired_on = next((day for pattern, day in retired().items() if fnmatchcase(model, pattern)), None)
     why = (
         "does not offer"

@@ -24,6 +24,7 @@ def room_of(request: Request) -> int:
     return MORE_ROOM if request.again in MORE_ROOM_FOR else 1
 
 
+# Hashed by identity: attempts are keys of the timeout watch, and change while they are.
 @dataclass(slots=True, eq=False)
 class RequestAttempt:
     """One question to the endpoint: the first about its request, or one more for a `reason`."""

@@ -63,6 +63,7 @@ class RequestQueue:
             self._polled_at = time.monotonic()
             held, self._held = self._held, []
             await self._look_up_again(held)
+        # More at once would make fewer transactions, and leave more claims behind a kill, which count as lost money.
         count = int(min(self._most, max(FEWEST_CLAIMED, per_second * CLAIM_SECONDS)))
         while len(self._unclaimed) < count and (batch := next(self._batches, None)) is not None:
             await self._look_up({request.key: request for request in batch}, {})
@@ -108,6 +109,7 @@ class RequestQueue:
         if claims.answered:
             await self._look_up_again([attempt for attempt in attempts if attempt.request.key in claims.answered])
         later = claims.waiting | claims.unaffordable
+        # At the front and in their order: they were drawn before all that waits behind them.
         self._unclaimed.extendleft(reversed([attempt for attempt in attempts if attempt.request.key in later]))
         return granted, claims
 

@@ -114,6 +114,7 @@ class Retries:
         if self._cap.is_outdated(attempt):
             self._admission.release()
             raise ClaimAnew
+        # Counted before it is sent: a try that is broken off may have arrived.
         attempt.tries += 1
         try:
             reply = await self._watch.wait(attempt, self._ask(attempt))
@@ -140,8 +141,10 @@ class Retries:
             raise RequestFailed("fatal", "provider_error", text) from error
 
     def _learn_from(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
+        # A reply that broke off tells who answers, and at what price, as a whole one does.
         if failure.reply is not None and failure.reply.model is not None:
             self._cap.learn(attempt, failure.reply, self._context.cost_usd(failure.reply))
+        # The most that it can have cost; it is booked as lost before the next try, or with the outcome.
         if failure.may_be_paid:
             attempt.lost_usd = self._context.bound.dollars(attempt.size, attempt.room)
         hears = policy_of(failure).admission_hears

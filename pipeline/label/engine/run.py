@@ -60,5 +60,6 @@ def _tasks(
             name = f"batch {number}"
             waiting[name] = missing
             yield Task(name, (name, list(missing.values())))
+        # After the yield, so that who computes need not wait for it.
         for key, records in earlier.items():
             context.finish(requests[key], records[-1])

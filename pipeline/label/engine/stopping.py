@@ -28,6 +28,7 @@ class Stop:
 
     def pause(self, why: str, code: str = "") -> None:
         """Send nothing more, keep what is in flight; nobody waits any longer to try again.  `code` is that of a failed request."""
+        # The first reason is the one that people are told: those that follow are mostly its consequences.
         if self.why is None:
             self.why, self._code = why, code
             self._event.set()
@@ -40,6 +41,7 @@ class Stop:
 
     def wake(self) -> None:
         """End the waits of those who sleep; nothing stops."""
+        # Those who wait hold the old event; who comes later waits for a new one.
         self._event.set()
         if self.why is None:
             self._event = asyncio.Event()

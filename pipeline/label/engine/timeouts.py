@@ -53,6 +53,7 @@ class TimeoutWatch:
         """Return the reply to an attempt.  Raises RequestFailed where `cut_off` ended it."""
         task = attempt.task
         assert task is not None
+        # From here and not from when it was queued: the wait for admission is no time of the endpoint's.
         self._watched[attempt] = (time.monotonic(), task)
         try:
             return await reply

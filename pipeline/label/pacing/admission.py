@@ -64,6 +64,7 @@ class RequestAdmission:
             "requests": requests_per_minute and requests_per_minute / 60,
             "tokens": tokens_per_minute and tokens_per_minute / 60,
         }
+        # A request is one request; how many tokens an endpoint will count is guessed before it is sent.
         self.rate_limiters: dict[Unit, RateLimiter] = {"requests": RateLimiter(), "tokens": RateLimiter(exact=False)}
         self._advertised, self._workers = RateLimits(), 1
         self._set_ceilings()
@@ -152,10 +153,12 @@ class RequestAdmission:
         self._failing.clear()
         self._answer_at, self._answered_sent_at = now, max(ticket.sent_at, self._answered_sent_at)
         self.answers += 1
+        # An answer to what was sent before everybody was shut out says nothing of what the endpoint takes now.
         if self._shut_times and ticket.sent_at >= self._shut_at:
             if now < self._doubted_until:
                 self._waits_are_meant = False  # not for everybody
             self._reopen(now)
+        # Under a rate limit latency says nothing of how many the server could have in flight.
         is_paced = self.rate_limiters["requests"].is_limited or self.rate_limiters["tokens"].is_limited
         self.concurrency_limiter.answered(now, now - ticket.sent_at, self.in_flight, is_paced)
         self._leave()
@@ -176,6 +179,7 @@ class RequestAdmission:
             self.concurrency_limiter.refused_parallel(self.in_flight)
         elif is_news:
             self.concurrency_limiter.refused(self.in_flight)
+            # The refusals of one pause are one: learning from each would lower the rate several times for one overrun.
             if not self._shut_times:
                 self._refused_unit = unit if unit != "parallel" else "requests"
                 self.rate_limiters[self._refused_unit].refused(ticket.sent_at, now)
@@ -204,6 +208,7 @@ class RequestAdmission:
         Return whether it is the endpoint's outage, not this request's bad luck.
         """
         now = self._loop.time()
+        # By request: one that fails ten times is its own bad luck, ten that fail are an outage.
         self._failing.add(request)
         self.concurrency_limiter.failed(now)
         is_outage = len(self._failing) >= OUTAGE_AFTER
@@ -251,6 +256,7 @@ class RequestAdmission:
         self.rate_limiters[self._refused_unit].resumed(now)
 
     def _leave(self) -> None:
+        # Each ticket comes back here exactly once, by whichever way it ended, or the limiter would leak a slot.
         self.in_flight -= 1
         self._lull_at = self._loop.time()
         self._pump()

@@ -43,6 +43,7 @@ class ConcurrencyLimiter:
 
     def answered(self, now: float, latency: float, in_flight: int, paced: bool) -> None:
         """Take note of an answer to one of `in_flight` requests; `paced`: a limit holds back the others anyway."""
+        # Answers while few are in flight, as at a job's end, say nothing of the window.
         is_busy = in_flight >= 0.8 * self.size
         if self._ceiling < self._most:
             return self._within_ceiling()
@@ -54,6 +55,7 @@ class ConcurrencyLimiter:
         self._busy += is_busy
         if self._slow_start:
             self._look_for_the_end(now, latency)
+        # Two rounds at least: the first answers are to requests that were sent at the size before.
         elif self._answers >= max(2 * self.size, 20) and now - self._since >= TRIAL_SECONDS:
             self._judge(now)
 
@@ -82,6 +84,7 @@ class ConcurrencyLimiter:
         """Keep a size that was measured for a while, or go back to the one before."""
         throughput, is_measured = self._answers / (now - self._since), self._busy > 0.7 * self._answers
         self._begin(now)
+        # The window was not full for most of the time (a slow corpus, a claim that waited): the throughput is not the server's.
         if not is_measured:
             return
         if self._base is None:
@@ -111,6 +114,7 @@ class ConcurrencyLimiter:
     def refused(self, in_flight: int) -> None:
         """Shrink after a 429 to most of what was in flight."""
         self.size = max(SMALLEST, min(self.size, 0.85 * max(in_flight, 1)))
+        # What was measured belongs to an endpoint that took more; growth begins again from what is left.
         self._slow_start, self._trial, self._base = True, 0, None
 
     def failed(self, now: float) -> None:

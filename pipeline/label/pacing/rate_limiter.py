@@ -67,6 +67,7 @@ class RateLimiter:
         if per_second == self._ceiling:
             return
         former, self._ceiling = self._ceiling, per_second
+        # A change of less than a percent is none: what was learned stays.
         if former is None or per_second is None or abs(per_second - former) > 0.01 * former:
             self._limit = None
             self._scale = 1.0
@@ -101,10 +102,12 @@ class RateLimiter:
 
     def take(self, units: float, now: float) -> None:
         """Count a request of that many units, which goes out now."""
+        # Slowly forgotten, for the size of requests changes along a corpus.
         self._largest = max(units, self._largest * 0.999)
         if rate := self.rate(now):
             late = max(LATE, 0.25 * units / rate)
             interval = units / rate if self._limit is None else min(units / rate, LONGEST_INTERVAL)
+            # A little lateness is made up for, so that the mean rate holds; what a pause left unused is not sent in a burst.
             self._next = (self._next if now - self._next < late else now) + interval
         self._sent.append((now, units))
         while self._sent[0][0] < now - _MEMORY:
