@@ -532,6 +532,18 @@ def test_a_quote_shows_both_ways(make_job: JobMaker, server: BatchServer) -> Non
 # --- one queue, whatever the way ---
 
 
+def test_a_sample_that_is_in_a_batch_is_told_of(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(seconds=60)]
+    path = batch_job(make_job, server, 5)
+    assert command("run", path).returncode == 3
+    assert "in a batch under way" not in command("quote", path).stdout
+    assert (
+        "note: 3 of the sample are in a batch under way, so they were not asked"
+        in command("quote", path, "--sample", "3").stdout
+    )
+    assert server.seen == {}
+
+
 def test_switching_ways_asks_nothing_anew(make_job: JobMaker, server: BatchServer) -> None:
     path = batch_job(make_job, server, 10)
     finish(path)

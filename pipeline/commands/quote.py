@@ -119,8 +119,7 @@ class _Survey:
                     self._count([each for each in articles if each.id not in self._sharing])
                     self._count_saved([each for each in articles if each.id in self._sharing])
                 progress.update()
-        self._sample = [drawn for *_, drawn in self._drawn]
-        self._drawn = []
+        self._sample, self._drawn = [drawn for *_, drawn in self._drawn], []
 
     def _count(self, articles: list[Article]) -> None:
         """Count what is still to be asked about some articles, every question once."""
@@ -305,7 +304,8 @@ class _Survey:
         )
 
     def _notes(self, model: str | None, unpriced: bool, *of_length: str | None) -> list[str]:
-        notes = [*filter(None, of_length), *trial.notes(self._options, len(self._seen) - self._answered)]
+        sample, rest = [drawn.questions[-1].request.key for drawn in self._sample], len(self._seen) - self._answered
+        notes = [*filter(None, of_length), *trial.notes(self._options, rest, self._ledger.claims.in_batches(sample))]
         if chain := self._labeller.chain:
             length = "count in what is at most" if self._most_output else "do not count: their length is not bounded"
             notes.append(

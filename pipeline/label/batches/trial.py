@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pipeline.core.errors import NOT_SERVED, Paused
@@ -59,11 +59,15 @@ def try_first(work: Workspace, context: RunContext, pending: Pending, where: str
     raise Paused(text)
 
 
-def notes(options: LabelOptions, requests: int) -> list[str]:
-    """Return what a quote of a job in batches says of the trial: its requests are in the figures at the price of a batch."""
-    if options.via != "batch" or not options.batch_trial or requests < MANY:
-        return []
-    return [f"the first {options.batch_trial} may be asked online, at that price (label.batch_trial)"]
+def notes(options: LabelOptions, requests: int, in_batches: Collection[bytes]) -> list[str]:
+    """Return what a quote of a job in batches says of the trial, whose requests are in the figures at the price of a batch, and of
+    those of its sample that a batch holds."""
+    notes = []
+    if in_batches:
+        notes.append(f"{len(in_batches):,} of the sample are in a batch under way, so they were not asked")
+    if options.via == "batch" and options.batch_trial and requests >= MANY:
+        notes.append(f"the first {options.batch_trial} may be asked online, at that price (label.batch_trial)")
+    return notes
 
 
 def confirm(work: Workspace, context: RunContext, pending: Pending) -> None:
