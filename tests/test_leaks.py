@@ -457,6 +457,9 @@ def test_redaction_by_columns_is_that_of_each_row(has_offsets: bool) -> None:
     if has_offsets:
         stayed = [span is not None for span in new_labels.column("offsets").to_pylist()]
         assert stayed == [True, False, False, False, False, True, False, False, False, False, False, True]
+    flags = redaction.is_redacted((articles, labels), (new_articles, new_labels), column)
+    assert flags.to_pylist()[:6] == ([False, True, True, True, True, False] if has_offsets else [True] * 6)
+    assert redaction.redacted_again(articles, labels, column, kinds, flags) == (new_articles, new_labels)
 
 
 def published(work: Any, version: str) -> dict[str, dict[str, Any]]:

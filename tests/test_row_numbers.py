@@ -36,7 +36,8 @@ def test_spans_are_compared_as_slices_of_each_text(seed: int, cut: int) -> None:
             places.append((row, draw.choice([piece, piece, piece[:-1] + "x", _text(draw, 5)]), start, stop))
     rows, phrases, starts, stops = (list(values) for values in zip(*places, strict=True))
     column, labels = pa.array(["x"] * cut + texts)[cut:], pa.array(["yé"] * cut + phrases)[cut:]
-    flags = spans.verbatim(column, labels, *map(np.array, (rows, starts, stops)))
+    lengths = np.array([len(text or "") for text in texts])
+    flags = spans.verbatim(column, lengths, labels, *map(np.array, (rows, starts, stops)))
     expected = [
         0 <= start <= stop <= len(texts[row] or "") and (texts[row] or "")[start:stop] == phrase
         for row, phrase, start, stop in places
@@ -46,8 +47,8 @@ def test_spans_are_compared_as_slices_of_each_text(seed: int, cut: int) -> None:
 
 def test_no_texts_and_no_spans() -> None:
     none = np.array([], np.int64)
-    assert not len(spans.verbatim(pa.array([], pa.string()), pa.array([], pa.string()), none, none, none))
-    assert not len(spans.verbatim(pa.array(["a"]), pa.array([], pa.string()), none, none, none))
+    assert not len(spans.verbatim(pa.array([], pa.string()), none, pa.array([], pa.string()), none, none, none))
+    assert not len(spans.verbatim(pa.array(["a"]), np.array([1]), pa.array([], pa.string()), none, none, none))
 
 
 def test_phrases_are_folded_as_one_by_one() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +31,9 @@ class OutgoingRows:
 
     def of(self, shard: str) -> pa.Table:
         """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
-        return self._without_names_of_gone(self._staying(self._built(shard)))
+        redact = self._work.config.publish.redact
+        redacted = facts.redacted_of(self._work, shard, self.nfc) if redact else None
+        return self._without_names_of_gone(self._staying(self._built(shard, redacted)))
 
     def index_of(self, shard: str) -> pa.Table:
         """Return the index (`rows.INDEX`) of a shard's rows."""
@@ -55,11 +56,6 @@ class OutgoingRows:
             values = redaction.redacted_values(values, redact)
         return pa.table({column.name: values, **times}).filter(stays)
 
-    def counts(self, shards: Sequence[str]) -> Iterator[int]:
-        """Yield how many rows of each shard go out."""
-        for shard in shards:
-            yield self._staying(self._work.facts.read(shard, ["id", facts.ORIGINAL])).num_rows
-
     def shared_among(self, shard: str, ids: pa.ChunkedArray) -> int:
         """Return how many of a shard's rows with some ids share the answer about a near-copy."""
         if shard not in self.sharing:
@@ -81,19 +77,33 @@ class OutgoingRows:
     def _staying(self, table: pa.Table) -> pa.Table:
         """Return the rows that are not taken down."""
         looked_at = pa.table([table.column("id"), table.column(facts.ORIGINAL)], names=["id", "text_sha256"])
-        stays, table = pc.invert(self.takedowns.concerns(looked_at)), table.drop_columns([facts.ORIGINAL])
+        stays, table = pc.invert(self.takedowns.concerns(looked_at)), table.drop_columns(facts.beside_of(table))
         return table if pc.all(stays).as_py() else table.filter(stays)  # a copy of the texts only where it is needed
 
-    def _built(self, shard: str) -> pa.Table:
+    def _built(self, shard: str, redacted: pa.ChunkedArray | None = None) -> pa.Table:
+        """Return a shard's rows, taken down or not; `redacted` tells which are to be redacted, where that is known."""
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
         labels, articles = (rows.with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
         if self.sharing and shard not in self.sharing:
             labels = labels.append_column(SHARED_FROM, pa.nulls(len(labels), pa.string()))
-        original = articles.column("text_sha256")
-        if redact := work.config.publish.redact:
-            articles, labels = redaction.redacted(articles, labels, work.config.label_column, redact)
-        return rows.build(articles, labels, splits, work.config.label_column).append_column(facts.ORIGINAL, original)
+        beside = {facts.ORIGINAL: articles.column("text_sha256")}
+        if work.config.publish.redact:
+            articles, labels, beside[facts.REDACTED] = self._redacted(articles, labels, redacted)
+        built = rows.build(articles, labels, splits, work.config.label_column)
+        for name, column in beside.items():
+            built = built.append_column(name, column)
+        return built
+
+    def _redacted(
+        self, articles: pa.Table, labels: pa.Table, flags: pa.ChunkedArray | None
+    ) -> tuple[pa.Table, pa.Table, pa.ChunkedArray]:
+        """Return articles and labels redacted, and which rows are: looked for unless `flags` are known."""
+        column, kinds = self._work.config.label_column, self._work.config.publish.redact
+        if flags is not None:
+            return *redaction.redacted_again(articles, labels, column, kinds, flags), flags
+        after = redaction.redacted(articles, labels, column, kinds)
+        return *after, redaction.is_redacted((articles, labels), after, column)
 
 
 def looker(work: Workspace) -> Transform:

@@ -58,7 +58,8 @@ class OtherStages:
 @dataclass(frozen=True)
 class Plan:
     """Plan of what would be published: `version` is None where the rows are those of `last`, and no version was asked for.
-    `index` has a row for each row that goes out, with its `file`, `added_in` and `changed_in`."""
+    `index` has a row for each row that goes out, with its `file`, `added_in` and `changed_in`; `counts` tells how many are of each
+    shard."""
 
     last: Path | None
     version: str | None
@@ -66,6 +67,7 @@ class Plan:
     findings: list[gates.GateResult]
     manifest: dict[str, Any]
     index: pa.Table
+    counts: list[int]
     kept: frozenset[str]  # files of `last` that are as they would be written
 
     @property
@@ -87,7 +89,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
     outgoing = OutgoingRows(work)
     previous = store.read_manifest(last) if last else None
     survey = TypeSurvey(work.config.label_column.name, work.config.task.classes(work.config.task_options), previous)
-    index, tallies, languages, shared = _index(work, outgoing, others, survey, keep)
+    index, counts, tallies, languages, shared = _index(work, outgoing, others, survey, keep)
     if not index.num_rows:
         raise InputError(
             f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
@@ -128,7 +130,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
     )
     # a text that was brought to NFC is no change, and is written as it is now all the same
     kept = data_files.unchanged(index, compared, before) if last and not outgoing.nfc.key else frozenset()
-    return Plan(last, version, compared.diff, findings, about, index, kept)
+    return Plan(last, version, compared.diff, findings, about, index, counts, kept)
 
 
 def files_folder(work: Workspace, nfc: Nfc) -> file_facts.FactsFolder:
@@ -165,9 +167,9 @@ def inputs_of(work: Workspace) -> str:
 
 def _index(
     work: Workspace, outgoing: OutgoingRows, others: OtherStages, survey: TypeSurvey, keep: bool
-) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int], int]:
-    """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, the languages of
-    some texts, where no filter has found any, and how many rows share the answer about a near-copy."""
+) -> tuple[pa.Table, list[int], dict[str, provenance.RunTally], dict[str, int], int]:
+    """Return an index of all rows (small columns, for gates, comparison and manifest), how many are of each shard, the tally of
+    each run, the languages of some texts, where no filter has found any, and how many rows share the answer about a near-copy."""
     shard_names = read_order(work.articles)
     tables, sample, shared = [rows.INDEX.empty_table()], LanguageSample(len(shard_names)), 0
     if keep:  # the texts are looked at where the job's engine says; what is read here are their facts
@@ -193,6 +195,7 @@ def _index(
     near = others.near_eval(lambda: _signatures(work, index, counts), is_eval)
     return (
         index.append_column("near", pa.array(near.astype(np.uint8))),
+        counts,
         tallies.sums,
         dict(sample.counts.most_common()),
         shared,

@@ -57,7 +57,7 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
         schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
     taken_over = _take_over(planned, path, schema, OutgoingRows(work).takedowns.ids)
     text_bytes = data_files.write(
-        path / "data", schema, _parts(work, planned.index, schema, taken_over), _written(planned.index, taken_over)
+        path / "data", schema, _parts(work, planned, schema, taken_over), _written(planned.index, taken_over)
     )
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     damaged = {digest for digests in planned.manifest.get("broken", {}).values() for digest in digests}
@@ -168,7 +168,7 @@ def _address(version: dict[str, Any]) -> str:
 
 
 def _parts(
-    work: Workspace, index: pa.Table, schema: pa.Schema, taken_over: Collection[str]
+    work: Workspace, planned: Plan, schema: pa.Schema, taken_over: Collection[str]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield all rows that are in files to be written as they go out, each part with its slice of the index.
 
@@ -177,8 +177,8 @@ def _parts(
     names, outgoing, start = read_order(work.articles), OutgoingRows(work), 0
     topics = map_topics.of_job(work) if "map_topic_id" in schema.names else None
     with work.progress("publish", len(names), "shards") as progress:
-        for shard, count in zip(names, outgoing.counts(names), strict=True):
-            index_slice = index.slice(start, count)
+        for shard, count in zip(names, planned.counts, strict=True):
+            index_slice = planned.index.slice(start, count)
             start += count
             written = _written(index_slice, taken_over)
             if written.num_rows:

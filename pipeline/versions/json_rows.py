@@ -29,11 +29,6 @@ def digests(rows: pa.Table, names: Sequence[str], first: Sequence[Any], size: in
     return _digests((_joined(part, first) for part in parts), size)
 
 
-def digests_of_values(column: pa.ChunkedArray, size: int) -> Digests:
-    """Return BLAKE2b of `size` bytes of each value by itself."""
-    return _digests((_as_json(chunk) for chunk in column.chunks), size)
-
-
 def _digests(parts: Iterable[pa.Array], size: int) -> Digests:
     whole = bytearray()
     for part in parts:

@@ -46,6 +46,42 @@ def redacted(
     return articles, _redacted_labels(labels, texts, is_changed, column, kinds)
 
 
+def is_redacted(
+    before: tuple[pa.Table, pa.Table], after: tuple[pa.Table, pa.Table], column: LabelColumn
+) -> pa.ChunkedArray:
+    """Tell of articles and labels before and after `redacted` which rows it may have changed: all others it leaves as they are."""
+    (articles, labels), (new_articles, new_labels) = before, after
+    flags = np.zeros(articles.num_rows, bool)
+    for name in {*TEXT, "url"} & {*articles.column_names}:
+        differs = pc.not_equal(articles.column(name).cast(pa.string()), new_articles.column(name))
+        flags |= np.asarray(differs.fill_null(False), dtype=bool)
+    if column.has_tiers:
+        flags |= np.asarray(new_labels.column("offsets").is_null()) if "offsets" in new_labels.column_names else True
+    else:
+        values = (table.column(column.name).to_pylist() for table in (labels, new_labels))
+        flags |= np.fromiter((old != new for old, new in zip(*values, strict=True)), bool, len(flags))
+    return pa.chunked_array([pa.array(flags)])
+
+
+def redacted_again(
+    articles: pa.Table, labels: pa.Table, column: LabelColumn, kinds: Collection[str], flags: pa.ChunkedArray
+) -> tuple[pa.Table, pa.Table]:
+    """Return what `redacted` returns, where `flags` (`is_redacted`) are known: the other rows are not looked at."""
+    numbers = np.flatnonzero(np.asarray(flags))
+    chosen = pa.array(numbers)
+    parts = redacted(articles.take(chosen), labels.take(chosen), column, kinds)
+    return _put(articles, parts[0], numbers), _put(labels, parts[1], numbers)
+
+
+def _put(table: pa.Table, part: pa.Table, numbers: np.ndarray[Any, np.dtype[Any]]) -> pa.Table:
+    """Return the columns of `part`, with its rows in the place of those of these numbers."""
+    table, order = table.select(part.column_names).cast(part.schema), np.arange(table.num_rows)
+    if not len(numbers):
+        return table
+    order[numbers] = table.num_rows + np.arange(len(numbers))
+    return pa.concat_tables([table, part]).combine_chunks().take(pa.array(order))
+
+
 def _with(table: pa.Table, name: str, values: Any) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)
 
@@ -126,9 +162,8 @@ def _redacted_value(value: Any, kinds: Collection[str]) -> Any:
 
 def _redacted_phrases(phrases: list[str], tiers: list[str], text: str, kinds: Collection[str]) -> dict[str, str]:
     """Return the tier of each phrase as it is redacted, in order."""
-    new = dict[str, str]()
-    for phrase, tier in zip(phrases or [], tiers or [], strict=True):
-        now = leaks.redacted(phrase, kinds)
-        is_gone = tier in _LOCATED and not offsets([now], [tier], text)[0]
-        new.setdefault(now, "absent" if is_gone else tier)
+    new, redacted_phrases = dict[str, str](), [leaks.redacted(phrase, kinds) for phrase in phrases or []]
+    spans = offsets(redacted_phrases, tiers or [], text)
+    for phrase, tier, span in zip(redacted_phrases, tiers or [], spans, strict=True):
+        new.setdefault(phrase, "absent" if tier in _LOCATED and not span else tier)
     return new

@@ -40,7 +40,8 @@ def row_numbers(rows: pa.Table, column: LabelColumn, with_text: bool) -> dict[st
     """
     rows = rows.combine_chunks()
     missing = sum((_is_empty(rows.column(name)) for name in _NEEDED), np.zeros(rows.num_rows, np.int64))
-    numbers: dict[str, Any] = {"characters": pc.utf8_length(rows.column("text")).fill_null(0)}
+    characters = np.asarray(pc.utf8_length(rows.column("text")).fill_null(0), dtype=np.int64)
+    numbers: dict[str, Any] = {"characters": characters}
     phrases, row_of = _phrases(rows.column(column.name).combine_chunks(), column)
     numbers["phrases"] = np.bincount(row_of, minlength=rows.num_rows)
     numbers["repeated"] = numbers["phrases"] - _distinct(phrases, row_of, rows.num_rows)
@@ -52,7 +53,7 @@ def row_numbers(rows: pa.Table, column: LabelColumn, with_text: bool) -> dict[st
         lengths = [_lengths(rows.column(name)) for name in (column.name, "tiers", "offsets")]
         aligned = (lengths[0] == lengths[1]) & (lengths[0] == lengths[2])
         missing += ~aligned
-        numbers["unresolved"] = _unresolved(rows, column.name, aligned)
+        numbers["unresolved"] = _unresolved(rows, characters, column.name, aligned)
     leaking = _leaks(rows, phrases, row_of, with_text)
     return numbers | {"missing": missing, **dict(zip(_LEAKING, leaking.T, strict=True))}
 
@@ -97,7 +98,7 @@ def _folded(phrases: pa.Array) -> pa.Array:
     return pc.replace_with_mask(pc.ascii_lower(phrases), is_odd, pa.array(odd, pa.string()))
 
 
-def _unresolved(rows: pa.Table, label: str, aligned: np.ndarray[Any, np.dtype[np.bool_]]) -> Counts:
+def _unresolved(rows: pa.Table, characters: Counts, label: str, aligned: np.ndarray[Any, np.dtype[np.bool_]]) -> Counts:
     """Count for each row the offsets that are missing, or do not lead to their phrase (but for spacing, width and case).
 
     Looked at are only rows whose labels, tiers and offsets are `aligned`: one of each for every phrase.
@@ -113,7 +114,7 @@ def _unresolved(rows: pa.Table, label: str, aligned: np.ndarray[Any, np.dtype[np
     starts, stops = values[ends - lengths], values[np.maximum(ends - 1, 0)]
     texts, row_of = rows.column("text").combine_chunks(), numbers[_row_of(labels)]
     phrases, is_given = labels.flatten(), lengths > 0
-    is_verbatim = spans_of.verbatim(texts, phrases, row_of, starts, stops)
+    is_verbatim = spans_of.verbatim(texts, characters, phrases, row_of, starts, stops)
     for number in np.flatnonzero(is_given & ~is_verbatim).tolist():
         piece = (texts[row_of[number]].as_py() or "")[starts[number] : stops[number]]
         wrong[row_of[number]] += fold_loose(piece) != fold_loose(phrases[number].as_py())

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.clean.offsets import offsets
+from pipeline.core.exchange import hashes
 from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_table import SHARED_FROM
@@ -106,7 +107,7 @@ def index_rows(rows: pa.Table, column: LabelColumn, with_text: bool, nfc: Nfc | 
     columns = row_numbers(rows, column, with_text)
     columns |= {name: rows.column(name) for name in ("id", *_NAMES)}
     for name, of in (("text", "text_sha256"), ("group", "group_id")):
-        columns[name] = _as_numbers(json_rows.digests_of_values(rows.column(of), 8))
+        columns[name] = hashes(rows.column(of))
     compared = nfc.of(rows, column.name) if nfc else rows
     columns |= digests(compared if with_text else compared.drop_columns(list(TEXT)), column.name, with_text)
     return pa.table({name: pa.table({name: columns[name]}).column(0) for name in INDEX.names}).cast(INDEX)

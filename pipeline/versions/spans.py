@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-def verbatim(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers) -> Flags:
+def verbatim(
+    texts: pa.Array, lengths: Numbers, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers
+) -> Flags:
     """Tell for each phrase whether it is what stands from code point `start` to `stop` of text number `row_of`, letter for letter.
 
-    Spans that are in no text (negative, the end before the start) are none.
+    `lengths` are those of the texts in code points.  Spans that are in no text (negative, the end before the start) are none.
     """
-    lengths = np.asarray(pc.utf8_length(texts).fill_null(0), dtype=np.int64)
     flags = (starts >= 0) & (starts <= stops) & (stops <= lengths[row_of])
     is_wide = np.diff(_letters(texts)[0]) > lengths  # of a text in ASCII every character is a byte
     for numbers, equal in (
