@@ -95,6 +95,7 @@ class _Concatenated:
             piece, data = self._step(data, limit)
             yield piece
             size += len(piece)
+            # A full piece may have more behind it, although all of the data is taken in.
             has_more = bool(data) or (len(piece) >= limit and self._stream is not None and not self._stream.eof)
 
     def _step(self, data: bytes, max_bytes: int) -> tuple[bytes, bytes]:

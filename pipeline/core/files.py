@@ -40,6 +40,7 @@ def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
     if isinstance(path, ObjectPath):
         return path.write_bytes(data)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, for a rename is atomic within one file system; with the process's number, for two may write one name.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -49,6 +50,7 @@ def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException as error:
+        # BaseException: Ctrl-C in the middle must leave no half of a file, either.
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # the system names no file where a disk is full
@@ -117,6 +119,7 @@ def append_line(path: Path, line: bytes) -> None:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
+            # A torn line stays one damaged line; without an end it would swallow the next entry, too.
             line = line if file.read(1) == b"\n" else b"\n" + line
         file.write(line.rstrip(b"\n") + b"\n")
         file.flush()

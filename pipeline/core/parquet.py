@@ -65,6 +65,7 @@ def write_parquet(path: AnyPath, table: pa.Table | Iterator[pa.Table], schema: p
         _write(temporary, table, schema)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        # Read back from the file: the digest is of what is there, not of what was meant to be written.
         digest = file_digest(temporary)
         temporary.replace(path)
     except BaseException:
@@ -83,6 +84,7 @@ def _write(target: Path | io.BytesIO, table: pa.Table | Iterator[pa.Table], sche
 def read_parquet(path: AnyPath, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
     with _readable(path):
+        # The whole shard is one request; by columns it would be several.
         if columns is None and isinstance(path, ObjectPath):
             return pq.ParquetFile(pa.BufferReader(path.read_bytes())).read(use_threads=False)
         return open_parquet(path).read(columns=list(columns) if columns is not None else None, use_threads=False)

@@ -38,6 +38,7 @@ class Takedowns:
             if len(sorted_hashes):
                 row_hashes = hashes(rows.column(column))
                 at = np.minimum(np.searchsorted(sorted_hashes, row_hashes), len(sorted_hashes) - 1)
+                # Hashes may collide, so the few that match are compared by their values.
                 some = np.flatnonzero(sorted_hashes[at] == row_hashes)
                 row_values = rows.column(column).take(pa.array(some)).to_pylist()
                 flags[some] |= np.array([value in values for value in row_values], bool)

@@ -27,6 +27,7 @@ class CommitQueue:
 
     def add(self, host: HostState, url: QueuedUrl, outcome: CrawlOutcome, lease: MemoryLease) -> None:
         """Queue an outcome; its lease is released when it is stored, and at once where storing has failed."""
+        # Nobody will store it, and those who wait for its memory would wait for ever.
         if self._failed:
             return lease.shrink(0)
         self._waiting.append((host, outcome, lease))

@@ -62,6 +62,7 @@ class Links(NamedTuple):
 
 def fault_of(body: bytes, count: int, is_feed: bool) -> str | None:
     """Return why a feed or sitemap that named `count` pages and sitemaps cannot be read, or only in part; None where it can."""
+    # White space, NULs of UTF-16 and byte order marks alone.
     if not body.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         return "empty"
     head = next(pieces(body, ">"), "")
@@ -87,6 +88,7 @@ def _json_items(body: bytes) -> list[Any] | None:
         return None
     try:
         feed = json.loads(charsets.decode(body, None)[0])
+    # RecursionError: lists nested a thousand deep, which a hostile feed may send.
     except (ValueError, RecursionError):
         return None
     items = feed.get("items")
@@ -122,6 +124,7 @@ def entry_within(entry: FeedEntry, since: str | None, until: str | None) -> bool
     """Return whether an entry may have been published between two times; what last changed before was published before."""
     if entry.published_at is not None:
         return within(entry.published_at, since, until)
+    # Not by `until`: what was updated after it may have been published before.
     return within(entry.updated_at, since, None)
 
 
@@ -197,6 +200,7 @@ def links_of_page(body: bytes, url: str, charset: str | None = None, user_agent:
     text = charsets.decode(body[:PAGE_BYTES], charset)[0].replace("\0", "")
     page = _LinkCollector({"robots", token(user_agent) or "robots"})
     parser = etree.HTMLParser(target=page, encoding="utf-8", no_network=True, huge_tree=True)
+    # What was collected until then counts: a page that breaks off has links all the same.
     with suppress(etree.LxmlError, ValueError):
         parser.feed(text.encode("utf-8", "replace"))
         parser.close()
@@ -227,6 +231,7 @@ class _LinkCollector:
         elif tag == "link":
             self._link(attributes)
         elif tag == "base":
+            # The first `<base>` counts, as in browsers.
             self.base = self.base or attributes.get("href", "")
         elif tag == "meta" and attributes.get("name", "").strip().lower() in self._names:
             directives = words(attributes.get("content", ""))

@@ -69,11 +69,13 @@ class Frontier:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            # A file that was just made has 0.
             if version not in (0, FORMAT):
                 raise InputError(f"{path}: of another version of labelmill (format {version}); delete it to crawl anew")
             self._db.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT};")
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: cannot be used ({error}); delete it to crawl anew") from error
+        # Bodies are most of the file, and are written while the crawl waits for none of them: a low level.
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
         self.run = 0
@@ -170,6 +172,8 @@ class Frontier:
                 (outcome.again_at, outcome.status, outcome.reason, outcome.detail, outcome.number),
             )
             return
+        # Body, state and links in the caller's one transaction: a kill between them would leave a page that is done and led
+        # nowhere.
         if outcome.body is not None:
             packed, digest = self._pack.compress(outcome.body), sha256(outcome.body).hexdigest()
             self._replace(outcome.number, outcome.final_url, outcome.charset, digest, packed)
@@ -195,6 +199,8 @@ class Frontier:
     def _replace(self, number: int, final_url: str | None, charset: str | None, digest: str, packed: bytes) -> None:
         """Store a page's body; another one that it had stays beside it until it is revalidated."""
         self._db.execute(
+            # Of a page that changes twice in a run the first former body stays: the choice is between what it was before the
+            # run and what it is now.
             "INSERT OR IGNORE INTO formers SELECT number, final_url, etag, last_modified, charset, body_sha256, body "
             "FROM urls JOIN bodies USING (number) WHERE number = ? AND body_sha256 != ?",
             (number, digest),
@@ -226,14 +232,17 @@ class Frontier:
             cursor = self._db.execute(
                 "INSERT INTO urls (url, host, kind, depth, state, start, run, published_at, title, reason, detail) "
                 "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) "
+                # What left with a start that was taken out comes back in full: without validators, so that its links are read.
                 "ON CONFLICT (url) DO UPDATE SET state = excluded.state, start = excluded.start, kind = excluded.kind, "
                 "depth = excluded.depth, etag = NULL, last_modified = NULL, tries = 0, not_before = 0 WHERE state = 'left'",
                 (url.url, url.host, url.kind, url.depth, *columns),
             )
             if cursor.rowcount:
+                # A trap is a row that tells why it was skipped, and nothing to request.
                 new[url.host] += url.trap is None
             elif url.kind == "site":
                 new[url.host] += self.nearer_links.ask(url)
+        # Without the hosts that count nothing.
         return +new
 
     # --- revalidation: which of two bodies stays ---
@@ -290,6 +299,7 @@ class Frontier:
         )
         current, digest = None, sha256()
         for number, *columns in rows:
+            # By number and not by count: a page that comes or goes changes its own unit alone.
             first = number - number % UNIT_PAGES
             if current is not None and first != current:
                 yield current, digest.hexdigest()

@@ -18,6 +18,7 @@ class MemoryBudget:
 
     async def acquire(self, count: int) -> None:
         """Wait until `count` bytes are free, and take them."""
+        # Not past those who wait, though a small one might fit.
         if count <= self._left and not self._queue:
             self._left -= count
             return

@@ -109,6 +109,7 @@ def parse(
 
 def _lines(body: bytes, agent: str) -> Iterator[str]:
     """Yield the lines of a robots.txt with every group named `*`, ours or another's."""
+    # UTF-8 is asked for; a file that is in UTF-16 says so by its mark.
     text = body[:MAX_BYTES].decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
     lines = _LINE_END.split(_NO_LINE_END.sub(lambda match: quote(match[0]), text))
     if len(body) >= MAX_BYTES:

@@ -61,6 +61,7 @@ class Judgement:
     @property
     def from_file(self) -> bool:
         """Return whether it came back in a sheet or from another tool, by the form of its uid; the page sends 32 hex digits."""
+        # By its form, for records have no field for it, and those that are stored do not change.
         return ":" in self.uid or len(self.uid) == 64
 
 
@@ -100,6 +101,7 @@ def records(path: Path) -> list[Judgement]:
 def standing(records: Iterable[Judgement]) -> list[Judgement]:
     """Return the judgements that their reviewers did not take back."""
     everything = list(records)
+    # With the reviewer: nobody takes back what somebody else said.
     undone = {(record.undoes, record.reviewer) for record in everything if record.undoes is not None}
     return [record for record in everything if record.undoes is None and (record.uid, record.reviewer) not in undone]
 
@@ -114,6 +116,7 @@ class JudgementLog:
         with self._errors():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
             self._db.execute("PRAGMA journal_mode=WAL")
+            # Each judgement is a person's time: on the disk before the page may forget it.
             self._db.execute("PRAGMA synchronous=FULL")
             for table in _TABLES:
                 self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
@@ -129,6 +132,7 @@ class JudgementLog:
         named = (replace(j, reviewer=as_name(j.reviewer)) for j in judgements)
         rows = [(j.uid or uuid.uuid4().hex, json.dumps(asdict(j), ensure_ascii=False)) for j in named]
         with self._transaction() as cursor:
+            # A page that got no answer sends its judgements again.
             cursor.executemany("INSERT OR IGNORE INTO judgements (uid, body) VALUES (?, ?)", rows)
             return cursor.rowcount
 
@@ -149,6 +153,7 @@ class JudgementLog:
         """
         rows = [(s.text_sha256, s.reviewer, s.lane, _packed(s.typed), now()) for s in showings]
         with self._transaction() as cursor:
+            # Within the transaction, so that a server that is killed here leaves a file as it was.
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {_SHOWINGS}")
             cursor.executemany(_SHOW, rows)
 
@@ -238,6 +243,7 @@ def _packed(typed: list[str] | None) -> str | None:
 
 def of_dict(value: dict[str, Any]) -> Judgement:
     """Make a judgement of stored fields; those that a newer labelmill wrote are left out."""
+    # An older labelmill on the same log goes on working; the fields stay in the file.
     known_fields = {name: item for name, item in value.items() if name in _NAMES}
     return Judgement(**known_fields | {"reviewer": as_name(str(value["reviewer"]))})
 

@@ -35,6 +35,7 @@ _FREE = 5  # wrong ones that wait no longer than the first; then twice as long e
 _MOST_WAITING, _MOST_ADDRESSES = 20, 10_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
+    # Articles and labels are strangers' text: should markup get through, it runs and loads nothing.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -50,6 +51,7 @@ def load_secret(folder: Path) -> bytes:
     path = folder / ".secret"
     folder.mkdir(parents=True, exist_ok=True)
     try:
+        # O_EXCL: of two servers that start at once one makes it.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_bytes(32))
     except FileExistsError:
@@ -94,6 +96,7 @@ class Guesses:
         """Return whether it is the token; None where too many from this address wait for their turn."""
         guesser = self._guessers.setdefault(address, _Guesser())
         self._guessers.move_to_end(address)
+        # Else whoever has many addresses could fill the memory.
         if len(self._guessers) > _MOST_ADDRESSES:
             self._guessers.popitem(last=False)
         if guesser.waiting >= _MOST_WAITING:

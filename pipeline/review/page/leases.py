@@ -28,6 +28,7 @@ class Leases:
         """End all leases of a reviewer, whose page was closed; another one that is open renews those of its articles."""
         for holders in self._until.values():
             if reviewer in holders:
+                # Ended, not forgotten: what comes late from the page that was closed was given to its reviewer.
                 holders[reviewer] = 0.0
 
     def take(self, lane: str, prefix: int, reviewer: str) -> None:

@@ -174,6 +174,7 @@ class ReviewService:
             if not self._lanes.has("blind", self._frame.index_of(text)):
                 raise RefusedJudgement("", "not an article of the blind lane")
             if self._items.is_withheld(reviewer, text):
+                # On the disk before the label leaves: neither a restart nor a second server forgets what was seen.
                 self._log.show([Showing(text, reviewer, "blind", typed)])
                 self._catch_up()
             item = self._item(reviewer, "blind", text)
@@ -208,11 +209,13 @@ class ReviewService:
         planted = self._items.planted
         limits = self._max_phrases, self._most_characters
         judgement = judgement_of(value, reviewer, self.model, planted, self._check, *limits)
+        # Sent again, since the answer was lost: it was taken before, whatever the rules say now.
         if judgement.uid not in self._index.uids:
             if why := objection(judgement, self._context(judgement)):
                 raise RefusedJudgement(judgement.uid, why)
             self._log.add([judgement])
             self._catch_up()
+        # Also of one that was stored before: the page has done with the article.
         self._leases.end(judgement.lane, digest_prefix(judgement.text_sha256), reviewer)
         return judgement.uid
 
