@@ -25,12 +25,10 @@ _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _OPENING = re.compile(r"\W{0,9}(\w[\w ]{0,40}?) ?(?:[:,;.(]|[-–—] )")
 _OPTIONS = re.compile(r"\w+(?: ?[|/] ?\w+){3,}")
 _PHRASES = "|".join(re.escape(word) for word in sorted(words.CORRECTIONS) if not word.isalpha())
-_ALONE = "|".join(
-    re.escape(word) for word in sorted(words.CORRECTIONS) if word.isalpha()
-)  # may be an adjective, but not before a colon
-_TAKES_BACK = re.compile(
-    rf"^.{{0,20}}?(?:{_PHRASES})|^\W{{0,5}}(?:{_ALONE})\w{{0,5}}\s*[:：]"
-)  # near the beginning of a line
+# may be an adjective, but not before a colon
+_ALONE = "|".join(re.escape(word) for word in sorted(words.CORRECTIONS) if word.isalpha())
+# near the beginning of a line
+_TAKES_BACK = re.compile(rf"^.{{0,20}}?(?:{_PHRASES})|^\W{{0,5}}(?:{_ALONE})\w{{0,5}}\s*[:：]")
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.core.types import LabelColumn
 
+# are of the card, no keys of its head
 TEXTS = (
     "description",
     "uses",
@@ -19,7 +20,7 @@ TEXTS = (
     "personal_data",
     "citation",
     "authors",
-)  # are of the card, no keys of its head
+)
 _OURS = ("configs", "dataset_info", "license", "license_name", "size_categories")  # are of the version itself
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _NO_LANGUAGE = ("und", "mul", "zxx", "unknown")

@@ -22,9 +22,10 @@ from pipeline.versions import diff, map_topics
 
 @cache
 def _template() -> jinja2.Template:
+    # Markdown, so nothing is escaped but cells of tables
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
-    )  # Markdown, so nothing is escaped but cells of tables
+    )
     environment.filters["number"] = "{:,}".format
     environment.globals["table"] = _table
     return environment.from_string((files("pipeline.publish") / "templates" / "card.md").read_text("utf-8"))

@@ -16,7 +16,8 @@ import pyarrow as pa
 _TERMS = """annotation arrayShape citeAs column containedIn equivalentProperty excludes extract field fileObject fileProperty
 fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path readLines recordSet references regex repeated
 replace samplingRate sdVersion separator source subField transform unArchive value"""
-_CONTEXT: dict[str, Any] = {  # section "Appendix 1: JSON-LD context", with prov of "Provenance Representation"
+# section "Appendix 1: JSON-LD context", with prov of "Provenance Representation"
+_CONTEXT: dict[str, Any] = {
     **{"@language": "en", "@vocab": "https://schema.org/", "sc": "https://schema.org/", "conformsTo": "dct:conformsTo"},
     **{"cr": "http://mlcommons.org/croissant/", "rai": "http://mlcommons.org/croissant/RAI/"},
     **{"dct": "http://purl.org/dc/terms/", "prov": "http://www.w3.org/ns/prov#"},

@@ -220,6 +220,7 @@ class Hub:
         except (HTTPError, ConnectionError, TimeoutError) as error:
             if refused := self._refused_by_xet(error):
                 raise refused from error
+            # An address in the client's text may carry a token.
             what = without_credentials(" ".join(str(error).split()))[:200] or "no answer in time"
             message = f"{self._display_name}: cannot be reached ({what}); nothing is lost: run the same command again"
             raise HubError(message, transient=True) from error

@@ -52,7 +52,8 @@ class OutgoingRows:
         stays = pc.invert(self.takedowns.concerns(articles))
         times = {name: articles.column(name) for name in TIMES}
         values = labels.column(column.name)
-        if (redact := work.config.publish.redact) and not column.has_tiers:  # phrases have no type, whatever they are
+        # phrases have no type, whatever they are
+        if (redact := work.config.publish.redact) and not column.has_tiers:
             values = redaction.redacted_values(values, redact)
         return pa.table({column.name: values, **times}).filter(stays)
 
@@ -78,7 +79,8 @@ class OutgoingRows:
         """Return the rows that are not taken down."""
         looked_at = pa.table([table.column("id"), table.column(facts.ORIGINAL)], names=["id", "text_sha256"])
         stays, table = pc.invert(self.takedowns.concerns(looked_at)), table.drop_columns(facts.beside_of(table))
-        return table if pc.all(stays).as_py() else table.filter(stays)  # a copy of the texts only where it is needed
+        # a copy of the texts only where it is needed
+        return table if pc.all(stays).as_py() else table.filter(stays)
 
     def _built(self, shard: str, redacted: pa.ChunkedArray | None = None) -> pa.Table:
         """Return a shard's rows, taken down or not; `redacted` tells which are to be redacted, where that is known."""

@@ -190,7 +190,8 @@ def _index(
         tallies.keep()
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
-    is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)  # looked at anew, whatever the split says
+    # looked at anew, whatever the split says
+    is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)
     counts = [table.num_rows for table in tables[1:]]
     near = others.near_eval(lambda: _signatures(work, index, counts), is_eval)
     return (

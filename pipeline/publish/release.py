@@ -57,6 +57,7 @@ def push(hub: Hub, path: Path, state: State, as_it_is: bool = False) -> str:
             _wait(hub, error, attempt)
             if commit := find_commit(hub, store.read_manifest(path)):
                 return commit
+            # Somebody else's commit may be what stood in the way; on top of it, where it left our files alone.
             head = _current_head(hub, head)
         try:
             commit = _commit(hub, path, head, as_it_is)
@@ -84,6 +85,7 @@ def _commit(hub: Hub, path: Path, head: str, as_it_is: bool) -> str:
     manifest = store.read_manifest(path)
     names = [*manifest["files"], store.MANIFEST]
     add = {name: path / name for name in names if remote.get(name) != f"sha256:{manifest['files'].get(name)}"}
+    # Files of people (a README, a LICENSE) are never removed: only names that a version gives.
     stale = sorted(name for name in remote if OURS.fullmatch(name) and name not in names)
     return hub.commit(title_of(manifest), add, stale, head)
 
@@ -126,6 +128,7 @@ def recreate(hub: Hub, versions: list[Path], private: bool) -> Iterator[str]:
     Raises InputError, before anything is sent, where one is not as its manifest says, or somebody wrote a card there.
     """
     for path in versions:
+        # All of them, before the first is sent.
         if wrong := store.damaged(path):
             raise InputError(f"{path}: it is not as its manifest says ({first_names(wrong)}); nothing was sent")
     if (state := hub.look()) is None:
@@ -145,6 +148,7 @@ def finish(hub: Hub, path: Path, commit: str, previous: Path | None) -> None:
     """Tag a commit and read everything back by the tag.  Raises BrokenUpload where that is not what was sent."""
     manifest = store.read_manifest(path)
     version = manifest["version"]
+    # The tag first, then reading back by it: what is checked is what people get who load that version.
     _tag(hub, version, commit)
     trusted = store.read_manifest(previous)["files"] if previous else {}
     if wrong := verify_upload(hub, path, trusted):

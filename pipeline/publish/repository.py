@@ -49,6 +49,7 @@ def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
     broken = release_log.read(folder, hub.repo).broken
     newest = max(state.versions, key=numbers, default=None)
     if sound := max((version for version in state.versions if version not in broken), key=numbers, default=None):
+        # Before anything else: another job's repository would look like one that somebody changed.
         _check_is_ours(hub, sound, manifest_at(hub, sound), folder)
     if adopt or newest is None:
         strange = [] if adopt else sorted(set(hub.files(state.head)) - _FIRST)
@@ -174,6 +175,7 @@ class _Damaged(InputError):
 
 def _fetch(hub: Hub, version: str, digests: dict[str, str], manifest: str, folder: Path) -> Path:
     """Fetch a version of this `manifest` from the Hub; files that an earlier one has are copied."""
+    # Names come from the Hub: none may lead out of the version's folder.
     if strange := [name for name in digests if not (OURS.fullmatch(name) or name == "README.md")]:
         raise InputError(
             f"{hub.repo}: version {version} has files that no version has: {first_names(strange)}; not adopted"

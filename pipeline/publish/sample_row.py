@@ -18,7 +18,8 @@ def of_version(path: Path, index: pa.Table) -> dict[str, Any] | None:
     innocent = pc.equal(pc.add(index.column("credentials"), index.column("personal")), 0)
     for split in rows.SPLITS:
         for table in store.rows_of(path, split):
-            ids = table.column("id").combine_chunks()  # few: a set of all rows' ids would be made for one row
+            # few: a set of all rows' ids would be made for one row
+            ids = table.column("id").combine_chunks()
             may_be_shown = index.column("id").filter(pc.and_(innocent, pc.is_in(index.column("id"), ids)))
             at = pc.index(pc.is_in(ids, may_be_shown.combine_chunks()), True).as_py()
             if at >= 0:

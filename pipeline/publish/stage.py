@@ -75,6 +75,8 @@ def _to_hub(work: Workspace, hub: Hub, options: RunOptions, others: OtherStages)
         state = hub.look()
     if state is None:
         raise HubError(f"{hub.repo}: made, but it cannot be seen; may the token read it?")
+    # After everything is written beside its place: whatever fails from here on, the next run finds it and looks whether it
+    # landed.
     commit = release.push(hub, path, state)
     release.finish(hub, path, commit, last if is_out else None)
     return _out(work, hub, path)
@@ -135,6 +137,7 @@ def _recreate(work: Workspace, hub: Hub, state: State | None, options: RunOption
         )
     if holding:
         _log.warning(warning)
+    # Noted before the first is sent: a repository that has some of them afterwards was left in the middle.
     release_log.note_begun(work.versions, hub.repo, [path.name for path in missing])
     for version in release.recreate(hub, missing, work.config.publish.private):
         release_log.note(work.versions, hub.repo, [version])

@@ -38,7 +38,8 @@ def train(training: Training) -> dict[str, Any]:
     if refusal:
         raise ConfigError(f"--student {training.student}: {refusal}")
     _check(training)
-    if student_class.in_processes and ranks.is_helper():  # the same command runs once more, for one more device
+    # the same command runs once more, for one more device
+    if student_class.in_processes and ranks.is_helper():
         _fit_along(training)
         raise SystemExit(0)
     with _alone(training.work):

@@ -73,7 +73,8 @@ def released(training: Training, path: Path, manifest: dict[str, Any]) -> dict[s
         sync(renamed)
     if _others(path, manifest):
         shutil.rmtree(former, ignore_errors=True)
-        (path / WHOLE).rename(made)  # at once: half of it, with its `done.json`, would be taken for a trained student
+        # at once: half of it, with its `done.json`, would be taken for a trained student
+        (path / WHOLE).rename(made)
         shutil.rmtree(made, ignore_errors=True)
     else:
         _remove(path)

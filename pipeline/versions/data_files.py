@@ -43,7 +43,8 @@ def _filled(files: Numbers) -> Numbers:
     last = int(files.max(initial=0))
     room = max(0, ROWS_A_FILE - int((files == last).sum()))
     new = np.flatnonzero(files < 0)
-    overflow = np.arange(len(new)) - room  # position among the rows that the last file has no room for; below 0: it has
+    # position among the rows that the last file has no room for; below 0: it has
+    overflow = np.arange(len(new)) - room
     files[new] = np.where(overflow < 0, last, last + 1 + overflow // ROWS_A_FILE)
     return files
 
@@ -183,7 +184,8 @@ class _Writer:
         for start, end in pairwise([0, *ends]):
             self._write(whole.slice(start, end - start).combine_chunks())
         rest = np.arange(ends[-1] if ends else 0, whole.num_rows)
-        self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep the whole table in memory
+        # a copy: a slice would keep the whole table in memory
+        self._waiting = whole.take(pa.array(rest, pa.int64()))
         if not self.left:
             self.close()
 

@@ -99,7 +99,8 @@ def compare(old: pa.Table, new: pa.Table) -> Comparison:
     }
     ids, old_ids = new.column("id"), old.column("id")
     changes = {kind: ids.filter(pa.array(flags)) for kind, flags in {"added": ~is_old, **differs}.items()}
-    is_gone = np.ones(len(old_ids), bool)  # by the numbers found above: a set of all new ids takes 150 bytes a row
+    # by the numbers found above: a set of all new ids takes 150 bytes a row
+    is_gone = np.ones(len(old_ids), bool)
     is_gone[before[is_old]] = False
     changes["removed"] = old_ids.filter(pa.array(is_gone))
     samples = {kind: changes[kind].slice(0, _SAMPLE).to_pylist() for kind in KINDS if len(changes[kind])}

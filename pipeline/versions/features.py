@@ -96,7 +96,8 @@ def as_typed(rows: pa.Table, kinds: Kinds) -> pa.Table:
             typed = column.cast(pa.timestamp("s", "UTC" if kind == UTC_SECONDS else None))
         else:
             numbers = pc.index_in(column, pa.array(list(kind), pa.string()))
-            typed = pa.array(numbers.to_pylist(), pa.int64())  # as `datasets` makes it: no mask where nothing is null
+            # as `datasets` makes it: no mask where nothing is null
+            typed = pa.array(numbers.to_pylist(), pa.int64())
         rows = rows.set_column(rows.column_names.index(name), name, typed)
     return rows
 

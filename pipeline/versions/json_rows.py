@@ -20,7 +20,8 @@ _ESCAPED = r'["\\\x00-\x1f]'
 _NULL = pa.scalar("null")
 
 
-Digests = np.ndarray[Any, np.dtype[Any]]  # one of n bytes is a row of n / 4 numbers of 32 bits, the highest first
+# one of n bytes is a row of n / 4 numbers of 32 bits, the highest first
+Digests = np.ndarray[Any, np.dtype[Any]]
 
 
 def digests(rows: pa.Table, names: Sequence[str], first: Sequence[Any], size: int) -> Digests:
@@ -79,6 +80,7 @@ def _bytes_of(texts: pa.Array) -> Any:
     """Yield the bytes of each text, without a copy."""
     _, ends, data = texts.buffers()
     bounds = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    # Slices of a view, for digests need no copies of the texts.
     view = memoryview(data or b"")
     return (view[start:end] for start, end in pairwise(bounds))
 
@@ -91,6 +93,7 @@ def _as_json(values: pa.Array) -> pa.Array:
         return values.cast(pa.string()).fill_null(_NULL)
     if not pa.types.is_list(values.type):
         return pa.array([orjson.dumps(value).decode() for value in values.to_pylist()], pa.string())
+    # A slice of lists begins anywhere in its values.
     starts = np.asarray(values.offsets)
     inner = _as_json(values.flatten()) if values.null_count == 0 else _as_json(values.values[starts[0] : starts[-1]])
     lists = pa.ListArray.from_arrays(pa.array(starts - starts[0], pa.int32()), inner)

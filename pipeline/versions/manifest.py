@@ -92,9 +92,8 @@ def _sizes(groups: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 def _figures(index: pa.Table) -> dict[str, Any]:
     """Return characters a text, phrases a label, how many phrases are not in their text, groups of near-copies."""
-    characters = np.quantile(
-        np.asarray(index.column("characters")), (0.05, 0.5, 0.95), method="inverted_cdf"
-    )  # as the report counts
+    # as the report counts
+    characters = np.quantile(np.asarray(index.column("characters")), (0.05, 0.5, 0.95), method="inverted_cdf")
     phrases, absent = (int(pc.sum(index.column(name)).as_py()) for name in ("phrases", "absent"))
     phrases_a_row = {row["values"]: row["counts"] for row in pc.value_counts(index.column("phrases")).to_pylist()}
     sizes = _sizes(index.column("group"))

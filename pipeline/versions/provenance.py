@@ -51,7 +51,8 @@ class RunTally:
         self.requests += len(requests)
         self.input_tokens += sum(filter(None, input_tokens))
         self.output_tokens += sum(filter(None, output_tokens))
-        self.cost_usd = reduce(add, filter(None, costs), self.cost_usd)  # one by one: `sum` rounds as its Python does
+        # one by one: `sum` rounds as its Python does
+        self.cost_usd = reduce(add, filter(None, costs), self.cost_usd)
         self.unpriced += sum(cost is None and answered for cost, answered in zip(costs, is_answered, strict=True))
         self.first_at = min(self.first_at or finished_at[0], *finished_at)
         self.last_at = max(self.last_at or finished_at[0], *finished_at)

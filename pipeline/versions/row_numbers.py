@@ -110,7 +110,8 @@ def _unresolved(rows: pa.Table, characters: Counts, label: str, aligned: np.ndar
     spans = offsets.flatten()
     lengths = _lengths(spans)
     ends = np.cumsum(lengths)
-    values = np.append(np.asarray(spans.flatten(), dtype=np.int64), 0)  # of an empty span at the end nothing is used
+    # of an empty span at the end nothing is used
+    values = np.append(np.asarray(spans.flatten(), dtype=np.int64), 0)
     starts, stops = values[ends - lengths], values[np.maximum(ends - 1, 0)]
     texts, row_of = rows.column("text").combine_chunks(), numbers[_row_of(labels)]
     phrases, is_given = labels.flatten(), lengths > 0
@@ -130,6 +131,7 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     """
     counts = np.zeros((rows.num_rows, len(_LEAKING)), np.int64)
     by_label = {int(row_of[number]) for number in leaks.suspects(phrases)}
+    # A phrase may leak what title and text do not, so rows are suspect by either.
     suspects = set(by_label)
     published = [rows.column(name).combine_chunks() for name in ("title", "text")] if with_text else []
     for texts in published:
@@ -148,7 +150,8 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
             counts[row, 2] = sum(
                 any(leaks.count(phrase)) and not any(phrase in text for text in article) for phrase in own
             )
-    urls = rows.column("url").combine_chunks().cast(pa.string())  # without texts, too, an address is published
+    # without texts, too, an address is published
+    urls = rows.column("url").combine_chunks().cast(pa.string())
     for row in leaks.suspect_urls(urls):
         counts[row, :2] += leaks.count_in_url(urls[row].as_py())
     ids = rows.column("id").combine_chunks().cast(pa.string())  # never redacted, and may be the address

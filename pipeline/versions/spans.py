@@ -34,9 +34,8 @@ def _same_characters(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts
     np.maximum.at(furthest, row_of, stops)
     ends, whole = np.minimum(bounds[1:], bounds[:-1] + 4 * furthest).tolist(), letters.data
     needed, firsts = np.unique(row_of).tolist(), bounds.tolist()
-    decoded = {
-        row: str(whole[firsts[row] : ends[row]], "utf-8", "ignore") for row in needed
-    }  # half a character at the end
+    # half a character at the end
+    decoded = {row: str(whole[firsts[row] : ends[row]], "utf-8", "ignore") for row in needed}
     spans = zip(row_of.tolist(), starts.tolist(), stops.tolist(), phrases.to_pylist(), strict=True)
     return np.array([decoded[row][start:stop] == phrase for row, start, stop, phrase in spans], dtype=bool)
 

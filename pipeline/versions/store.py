@@ -155,6 +155,7 @@ def discard(folder: Path) -> None:
 
 def drop(folder: Path, version: str) -> None:
     """Remove a published version, whole or not at all; a killed removal leaves nothing that counts as one."""
+    # Renamed first: a removal that is killed in the middle leaves a folder that is no version.
     path = folder / f".dropped-{version}"
     shutil.rmtree(path, ignore_errors=True)
     (folder / version).rename(path)
@@ -165,9 +166,11 @@ def seal(
     path: Path, texts: dict[str, str], manifest: dict[str, Any], known_digests: Mapping[str, str] | None = None
 ) -> None:
     """Add further files (name -> text), and the manifest last, with the SHA-256 of every file; `known_digests` are not computed."""
+    # A sealed version that changes is none until its manifest is written again.
     (path / MANIFEST).unlink(missing_ok=True)
     for name, text in texts.items():
         write_bytes(path / name, text.encode())
+    # All of it is on the disk before the manifest, whose presence says that the version is whole.
     for file in path.rglob("*.parquet"):  # the others are synced as they are written
         sync(file)
     write_json(
@@ -200,6 +203,7 @@ def take_over(last: Path, name: str, path: Path) -> None:
 def _clone(source: Path, target: Path) -> None:
     """Have the kernel copy a file, which shares its blocks where the file system can."""
     with source.open("rb") as old, target.open("wb") as new:
+        # The kernel may copy less than it is asked for.
         left = os.fstat(old.fileno()).st_size
         while left:
             count = os.copy_file_range(old.fileno(), new.fileno(), left)
@@ -214,7 +218,9 @@ def release(folder: Path, version: str) -> Path:
     if target.exists():
         raise InputError(f"{target}: is there already, without a sound manifest; move it away, or restore it")
     for file in (file for file in path.rglob("*") if file.is_file()):
+        # Against editors and scripts, not against their owner: a version never changes.
         file.chmod(0o444)
+    # The one step that makes it a version.
     path.rename(target)
     sync(folder)
     return target

@@ -162,7 +162,8 @@ class _Reading:
         """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
         if 2 * tiers.count("absent") >= len(tiers) and (faults.is_fault(raw) or faults.is_fault(answer)):
             return "no_answer"
-        source = None if self.absent == "keep" else self.article  # else they are in the language that was asked for
+        # else they are in the language that was asked for
+        source = None if self.absent == "keep" else self.article
         if phrases and statuses.is_other_language(phrases, tiers, source, self.language):
             return "language_mismatch"
         if source is None or not phrases:

@@ -37,9 +37,8 @@ _PLAIN_LIST = re.compile(rf"{_PLAIN_ITEM}(?:; ?{_PLAIN_ITEM})+;?")
 _TELLING = re.compile(
     "|".join((*words.KO_STRONG_HEADS, *words.JA_HEADS, "[핵중]심|입니다|[이예]에?요|です|である|째 |[위번位] "))
 )
-_STRUCK = re.compile(
-    r"(?<!\w)~~\w[^~\n]{0,200}~~[ \t]+(?=[^\s;,|])(?:\([^()\n]*\))?"
-)  # and why, or what takes its place
+# and why, or what takes its place
+_STRUCK = re.compile(r"(?<!\w)~~\w[^~\n]{0,200}~~[ \t]+(?=[^\s;,|])(?:\([^()\n]*\))?")
 _DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")

@@ -11,7 +11,8 @@ from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.normal import decode, normalise
 from pipeline.core.text.lenient_json import unescape
 
-ANSWER_CHARS = 20_000  # seven phrases need no more; what goes on longer is a loop, and its phrases are at its beginning
+# seven phrases need no more; what goes on longer is a loop, and its phrases are at its beginning
+ANSWER_CHARS = 20_000
 
 _ECHO_CHARS = 200  # a shorter article could be repeated as a phrase
 _THOUGHT = "think(?:ing)?|thoughts?|reason(?:ing)?|rationale|scratchpad|analysis|reflection|plan(?:ning)?"
@@ -255,7 +256,8 @@ def _elements(text: str) -> list[tuple[str, int, str, int]]:
     opened: re.Match[str] | None = None
     depth = 0
     tags = [tag for tag in _TAG.finditer(text) if tag[2].lower() not in _INLINE_TAGS | words.BLOCK_TAGS]
-    last = {tag[2].lower(): tag.start() for tag in tags if tag[1]}  # an element that is never closed is none
+    # an element that is never closed is none
+    last = {tag[2].lower(): tag.start() for tag in tags if tag[1]}
     for tag in tags:
         name = tag[2].lower()
         if opened is None:

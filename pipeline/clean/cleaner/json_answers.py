@@ -121,9 +121,8 @@ def answer_pairs(group: Collection) -> list[tuple[str, Value]]:
     if carried := [pair for pair in pairs if pair[0].casefold() in words.CARRIERS and isinstance(pair[1], Collection)]:
         return carried
     kinds = [labels.kind_of_key(key) for key, _ in pairs]
-    best = labels.best_kind(
-        kinds
-    )  # of asides all: a key that only explains may be the phrase itself, where it stands alone
+    # of asides all: a key that only explains may be the phrase itself, where it stands alone
+    best = labels.best_kind(kinds)
     return [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == best]
 
 

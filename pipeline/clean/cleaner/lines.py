@@ -146,9 +146,8 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
     if not written or not (_SIGN.search(written[0]) and _SIGN.search(written[-1])):
         return list(items)
     for form in _GLOSSES if article is not None else _GLOSSES[:1]:
-        matches = takewhile(
-            bool, map(form.fullmatch, written)
-        )  # the first item that has no such form is the last looked at
+        # the first item that has no such form is the last looked at
+        matches = takewhile(bool, map(form.fullmatch, written))
         halves = list(filter(None, matches))
         if 1 < len(halves) == len(written):
             if form is _SLASH and article is not None and any(_are_both(half, article) for half in halves):

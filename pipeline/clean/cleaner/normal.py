@@ -13,9 +13,8 @@ _INVISIBLE = re.compile(
     "\ufff0-\ufffc\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U0010ffff]"
 )
-_CITED = re.compile(
-    "\ue200[^\ue200\ue201\n]{0,300}\ue201"
-)  # a source that the model cites, between marks of private use
+# a source that the model cites, between marks of private use
+_CITED = re.compile("\ue200[^\ue200\ue201\n]{0,300}\ue201")
 _KEYCAP = re.compile("(\\d)\ufe0f?\u20e3")  # 1️⃣ is a number with a box drawn around it
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}\d{0,2});")
 _NESTED_AMPERSAND = re.compile(r"&(?:amp;)+")

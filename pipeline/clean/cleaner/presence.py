@@ -177,7 +177,8 @@ class ArticleIndex:
 
     def _inflected_spans(self, phrase: str) -> list[tuple[int, int]]:
         words = _WORD.findall(phrase.casefold())
-        if not words or len(self._folded) != len(self.text):  # a letter that folds to two would shift all offsets
+        # a letter that folds to two would shift all offsets
+        if not words or len(self._folded) != len(self.text):
             return []
         prefix, reach, spans = _prefix(words[0]), (len(words) + 1) * _REACH, []
         for at in _word_starts(self._folded, prefix):

@@ -230,9 +230,8 @@ def _has_share(group: Collection) -> bool:
 
 def _names_label(key: str) -> bool:
     parts = labels.folded_key(key).split("-")
-    ends = [
-        part for part in (parts[0], parts[-1]) if not labels.is_head(part, strong=True)
-    ]  # key phrases beside a topic
+    # key phrases beside a topic
+    ends = [part for part in (parts[0], parts[-1]) if not labels.is_head(part, strong=True)]
     return any(part in words.LABEL_NOUNS or labels.is_head(part, strong=False) for part in ends)
 
 

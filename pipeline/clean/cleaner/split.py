@@ -42,9 +42,8 @@ _WEAK = (  # what also stands inside names
 _MANY = 100  # commas: no list of key phrases, and a loop would be looked up in the article pair by pair
 
 _PROTECTED = re.compile(words.PROTECTED)
-_HIDDEN = {
-    ord(sign): 0xE000 + at for at, sign in enumerate(";；,，、|·/-–—&+>→=~ㆍ・")
-}  # private use: in no normal text
+# private use: in no normal text
+_HIDDEN = {ord(sign): 0xE000 + at for at, sign in enumerate(";；,，、|·/-–—&+>→=~ㆍ・")}
 _SHOWN = {hidden: sign for sign, hidden in _HIDDEN.items()}
 
 

@@ -57,7 +57,8 @@ class Downloads:
             count, expected = 0 if is_page else sum(lines.values()), state.completed or batch.requests
             _log.warning(f"batch {batch.batch_id}: {count:,} of {expected:,} answers came; once more")
             await sleep(self._stop, 1.0)
-            if None in names.values():  # that of what failed may be named a moment later than that of the answers
+            # that of what failed may be named a moment later than that of the answers
+            if None in names.values():
                 state = await persist(self._stop, self._api.retrieve, state.id)
         return list(files.values())
 

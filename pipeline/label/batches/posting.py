@@ -109,9 +109,8 @@ class Posting:
         Raises RequestFailed.
         """
         database, pauses = self._lane.context.ledger.database, Pauses()
-        since = min(
-            batch.posted_at or 0.0, database.now()
-        )  # a clock that was set back since makes nobody wait for hours
+        # a clock that was set back since makes nobody wait for hours
+        since = min(batch.posted_at or 0.0, database.now())
         while True:
             states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
             if states:

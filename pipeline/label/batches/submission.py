@@ -19,10 +19,11 @@ from pipeline.label.engine.request_attempt import room_of, size_of
 from pipeline.label.ledger.batches import Batch
 from pipeline.label.ledger.claims import Claims, Wanted
 
+# requests claimed at once, and bytes of their prompts: few groups are few pages written twice
 GROUP, GROUP_BYTES = (
     4096,
     1 << 23,
-)  # requests claimed at once, and bytes of their prompts: few groups are few pages written twice
+)
 QUEUE_FULL, OUT_OF_BUDGET = "queue full", "out of budget"  # why a submission is blocked
 
 Question = tuple[Request, int, int]  # with the bytes of its prompt, and which ask of it this is

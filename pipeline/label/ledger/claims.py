@@ -47,9 +47,8 @@ class Claimed:
     held: set[bytes] = field(default_factory=set)  # by another worker
     in_batches: set[bytes] = field(default_factory=set)  # those of them that a batch holds, perhaps for hours
     waiting: set[bytes] = field(default_factory=set)  # not before others are given back, or the tariff is adopted
-    unaffordable: set[bytes] = field(
-        default_factory=set
-    )  # not within the budget as long as others reserve what they do
+    # not within the budget as long as others reserve what they do
+    unaffordable: set[bytes] = field(default_factory=set)
     tariff: Tariff | None = None  # as the ledger has it, where it was asked by one
 
 
@@ -63,6 +62,7 @@ class Claims:
 
     def start(self, asked: str) -> None:
         """Become a worker.  `asked` says whose tariff its reservations follow."""
+        # Not the process's number: one process may be several workers, one after the other, and numbers come back.
         self._worker = uuid.uuid4().hex
         now = self._database.now()
         row = (self._worker, this_host(), os.getpid(), began(os.getpid()), now, now + LEASE_SECONDS, asked)
@@ -94,7 +94,8 @@ class Claims:
         if not wanted:
             return claimed
         by_key = {item.key: item for item in wanted}
-        keys = sorted(by_key)  # in one order everywhere, so that two transactions cannot wait for each other
+        # in one order everywhere, so that two transactions cannot wait for each other
+        keys = sorted(by_key)
         # Safe from a kill, but not synced: a power cut ends all workers of a host anyway.
         with self._database.transaction(durable=False):
             if budget_usd is not None:
@@ -104,6 +105,7 @@ class Claims:
                 if tariff is not None:
                     claimed.tariff = self.tariffs.current(tariff.asked)
                     room = self.tariffs.room(tariff, claimed.tariff, idle)
+                    # Who was killed may hold the room: looked for only where there is none, for it reads all workers.
                     if not room and self._bury_the_dead():
                         room = self.tariffs.room(tariff, claimed.tariff, idle)
                     wanted, late = wanted[:room], wanted[room:]
@@ -113,6 +115,7 @@ class Claims:
                 keys = [key for key in keys if key not in kept_back]
             raised = tariff.raised if tariff else 0
             claimed.granted = self._insert([by_key[key] for key in keys], raised)
+            # Likewise: mostly nobody is dead, and all is granted at once.
             if len(claimed.granted) < len(keys) and self._bury_the_dead():
                 claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted], raised)
             claimed.held = set(keys) - claimed.granted
@@ -195,6 +198,7 @@ class Claims:
                 self._book(0.0, [self._loss(key, lost_usd)])
             if budget_usd is None:
                 return True
+            # Without reserving anew: the claim's reservation is there still, only what was lost came on top.
             return self._used() <= budget_usd + _TOLERANCE and (tariff is None or self.tariffs.may_repeat(tariff))
 
     def _loss(self, key: bytes, lost_usd: float) -> tuple[float, int]:
@@ -223,6 +227,7 @@ class Claims:
             self._database.execute(
                 "UPDATE workers SET lease_until = ? WHERE worker = ?", (now + LEASE_SECONDS, self._worker)
             )
+            # Nobody takes claims under a lease that runs, so nothing has to be looked at.
             if lease_until >= now:
                 return None
             rows = self._database.execute("SELECT key FROM claims WHERE worker = ?", (self._worker,))
@@ -235,6 +240,7 @@ class Claims:
             " AND asked = (SELECT asked FROM workers WHERE worker = ?)",
             (self._database.now(), self._worker),
         )
+        # A killed one has a lease for up to a minute: limits are divided by those that live.
         living = [row for row in rows if row[0] == self._worker or not is_gone(*row[1:])]
         return max(1, len(living))
 
@@ -275,6 +281,7 @@ class Claims:
         )
         self._database.execute("DELETE FROM claims WHERE worker = ?", (worker,))
         self._database.execute(
+            # The row stays for what it spent, which counts for good.
             "UPDATE workers SET lease_until = 0, lost_usd = lost_usd + ?, lost_bytes = lost_bytes + ?,"
             " lost_requests = lost_requests + ? WHERE worker = ?",
             (reserved, int(size), count, worker) if lost else (0.0, 0, 0, worker),

@@ -118,6 +118,7 @@ class Postgres:
             text = " ".join(str(error).split())[:300] or type(error).__name__
             for secret in self._secrets:
                 text = text.replace(secret, "[secret]")
+            # `from None`: the driver's own error may hold the address with its password.
             raise LabelmillError(f"{self.where}: the ledger cannot be used ({text}); mend it, run again") from None
 
 

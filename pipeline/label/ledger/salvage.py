@@ -42,6 +42,7 @@ def salvage(path: Path) -> tuple[int, Path]:
     for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(damaged.with_name(damaged.name + suffix))
+    # Last: until then the damaged file is where it was, or beside it under a name that says so.
     fresh.rename(path)
     return saved, damaged
 
@@ -101,6 +102,7 @@ def _by_sql(path: Path) -> Iterator[list[Row]]:
         except sqlite3.DatabaseError:
             return
         columns = ", ".join(name if name in columns_there else "NULL" for name in _NAMES)
+        # A record has a key of 32 bytes and is never deleted, so row numbers end before this.
         ranges = [(0, max(path.stat().st_size // 32, 1024))]
         while ranges:
             first, last = ranges.pop()
@@ -121,6 +123,7 @@ def _by_page(path: Path) -> Iterator[list[Row]]:
     data = path.read_bytes()
     size = _page_size(data)
     log = path.with_name(f"{path.name}-wal")
+    # Pages of the log are newer than those of the file.
     frames = log.read_bytes()[_WAL_HEADER:] if log.exists() else b""
     pages = [data[offset : offset + size] for offset in range(0, len(data), size)]
     newer = {}

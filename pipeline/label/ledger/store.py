@@ -84,6 +84,7 @@ class Ledger:
             part = keys[start : start + _LOOK_UP_KEYS]
             query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
             rows += self.database.execute(query, part)
+        # Parts come in the order of their keys, each by itself: callers go on in the order that they asked in.
         places = {key: place for place, key in enumerate(keys)}
         return sorted(rows, key=lambda row: places[bytes(row[0])])
 
@@ -125,6 +126,7 @@ class Ledger:
         """
         group = list(outcomes)
         rows = [to_row(outcome.record) for outcome in group if outcome.record]
+        # Outcomes without a record only give claims back, which need no sync: a power cut ends who made them anyway.
         with self.database.transaction(durable=bool(rows)):
             if rows:
                 self.database.executemany(INSERT_REPLY, rows)
@@ -147,7 +149,8 @@ class Ledger:
         """Become a worker: needed before a claim.  Return the tariff of what will be asked, None as long as no reply has shown
         it.
         """
-        self._stop_working()  # or who asked the prompt before would share the limits with this one, which is the same process
+        # or who asked the prompt before would share the limits with this one, which is the same process
+        self._stop_working()
         self.claims.start(asked)
         return self.claims.tariffs.current(asked)
 

@@ -104,6 +104,7 @@ class Tariffs:
         stored = self.current(observed.asked)
         if stored is not None and stored.joined(observed) == stored:
             return stored
+        # Looked at again behind the lock: another worker may have raised it meanwhile.
         self._database.serialize()
         stored = self.current(observed.asked)
         tariff = observed if stored is None else stored.joined(observed)

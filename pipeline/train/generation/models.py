@@ -28,7 +28,8 @@ class Base:
     folder: Path = Path()  # that a relative path is relative to
     rank: int = 0
     quantization: Quantization = "none"
-    is_trained: bool = False  # a student's own folder, perhaps of somebody else: nothing but it is read, and no pickle
+    # a student's own folder, perhaps of somebody else: nothing but it is read, and no pickle
+    is_trained: bool = False
 
     @property
     def where(self) -> str:
@@ -139,7 +140,8 @@ def _quiet() -> None:
 
     hints.set_verbosity_error()
     hints.disable_progress_bar()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which peft imports, and which misses kernels of its own
+    # which peft imports, and which misses kernels of its own
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _loaded(kind: Any, where: str, **options: Any) -> Any:

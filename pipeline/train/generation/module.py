@@ -30,9 +30,8 @@ class LabelWriter(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["model"])
-        self.model = (
-            model.train()
-        )  # `from_pretrained` gives it for use, without dropout, and a Trainer leaves that as it is
+        # `from_pretrained` gives it for use, without dropout, and a Trainer leaves that as it is
+        self.model = model.train()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         return self._loss("train_loss", batch)

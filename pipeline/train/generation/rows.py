@@ -115,7 +115,8 @@ class RowEncoder:
         if self.form == "seq2seq":
             ids = self.tokenizer(before + text, truncation=True, max_length=room)["input_ids"]
             return ids, len(ids) == room and len(self.tokenizer(before + text)["input_ids"]) > room
-        start = self.tokenizer(before)["input_ids"]  # with the token that begins a document, where the model has one
+        # with the token that begins a document, where the model has one
+        start = self.tokenizer(before)["input_ids"]
         start = start[:-1] if start[-1:] == [self.tokenizer.eos_token_id] else start
         article, follows = self._ids(text), self._ids(behind)
         left = room - len(start) - len(follows)

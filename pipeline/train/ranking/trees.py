@@ -19,9 +19,8 @@ _ROWS = 128  # looked at together: what fits into a processor's cache
 _MOST_LEAVES = 16
 _LARGEST = np.finfo(np.float32).max
 _ALL = np.uint16(0xFFFF)
-_LOWEST = np.asarray(
-    [(bits & -bits).bit_length() - 1 if bits else 0 for bits in range(1 << _MOST_LEAVES)]
-)  # the lowest bit's place
+# the lowest bit's place
+_LOWEST = np.asarray([(bits & -bits).bit_length() - 1 if bits else 0 for bits in range(1 << _MOST_LEAVES)])
 _TREES, _LEAVES, _RATE, _FEWEST = 120, 15, 0.08, 20
 _FIELDS = ("feature", "threshold", "left", "right", "nan_left", "value")
 _CLOSE = 1e-5

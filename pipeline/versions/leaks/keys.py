@@ -13,7 +13,8 @@ from pipeline.versions.leaks.places import Finding, Places, disjoint
 # `sk-` begins the keys of many makers, and addresses that are about SK hynix or SK On.  What tells them apart is that keys are
 # random and addresses made of words (0 of 75,000 titles and sentences taken for keys; 1 in 1,000 random keys missed, 1 in 20 of
 # LiteLLM's, which are short and may hold hyphens):
-_RUN = r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20}"  # twenty letters and digits in a row, both kinds among them
+# twenty letters and digits in a row, both kinds among them
+_RUN = r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20}"
 # Letters and digits, small and capital letters that take turns four times, close to each other.
 _MIXED = r"(?=[A-Za-z_-]{0,80}\d)(?:[\w-]{0,15}?(?:[A-Za-z](?=\d)|\d(?=[A-Za-z])|[a-z](?=[A-Z]))){4}"
 # A word or number between hyphens at the beginning, as in sk-on-2q26-hbm4e: what follows is an address, also where it ends with

@@ -139,9 +139,8 @@ class Places:
             if table is _IN_KEYS or _digits_in(self._bytes[start:end]) >= least:
                 seen += start - seen_bytes if is_ascii else len(self._bytes[seen_bytes:start].decode())
                 seen_bytes, first = start, seen
-                places.append(
-                    (max(0, first - around[0]), first + end - start + around[1])
-                )  # a run has ASCII characters alone
+                # a run has ASCII characters alone
+                places.append((max(0, first - around[0]), first + end - start + around[1]))
             start = image.find(run, end)
         return places
 
