@@ -403,6 +403,8 @@ def settings(model: Path, epochs: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.durable
 def test_a_killed_training_goes_on_from_the_last_whole_epoch(tmp_path: Path, models: dict[str, Path]) -> None:
+    import torch
+
     job = made_job(tmp_path, 30)
     arguments = ["train", str(job), "--student", "seq2seq", *settings(models["seq2seq"], 6)]
     done = command(*arguments)
@@ -412,7 +414,8 @@ def test_a_killed_training_goes_on_from_the_last_whole_epoch(tmp_path: Path, mod
     assert expected["data"]["validation"] > 0 and "judged on" in done.stdout
     shutil.rmtree(folder)
     checkpoints = work_of(job).students / ".seq2seq-1.0.0" / "whole" / "checkpoints"
-    process = program.Program(*arguments, stderr=False, imported=IMPORTED)
+    threads = f"import torch; torch.set_num_threads({torch.get_num_threads()})"  # more of them add up in another order
+    process = program.Program(*arguments, stderr=False, before=threads, imported=IMPORTED)
     while not (checkpoints / "last.ckpt").exists():
         assert process.poll() is None
         time.sleep(0.002)
