@@ -43,15 +43,16 @@ class OutgoingRows:
         """Look at a shard's rows, taken down or not, for what is kept of them (`facts`)."""
         return Output(facts.made(self._work, self._built(shard), self.nfc))
 
-    def typed(self, shard: str) -> pa.Table:
+    def typed(self, shard: str, with_label: bool) -> pa.Table:
         """Return the columns of a shard's rows of which `features` tells the types, without the texts."""
         work, column = self._work, self._work.config.label_column
         splits = work.split.read(shard, ["id"])
-        labels = rows.with_ids_of(splits, work.reviewed.read(shard, ["id", column.name]))
         articles = rows.with_ids_of(splits, work.filtered.read(shard, ["id", "text_sha256", *TIMES]))
         stays = pc.invert(self.takedowns.concerns(articles))
         times = {name: articles.column(name) for name in TIMES}
-        values = labels.column(column.name)
+        if not with_label:
+            return pa.table(times).filter(stays)
+        values = rows.with_ids_of(splits, work.reviewed.read(shard, ["id", column.name])).column(column.name)
         # phrases have no type, whatever they are
         if (redact := work.config.publish.redact) and not column.has_tiers:
             values = redaction.redacted_values(values, redact)

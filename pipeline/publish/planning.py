@@ -183,7 +183,7 @@ def _index(
             shared += outgoing.shared_among(shard, index.column("id"))
             if not len(index) or index.column("language").null_count == len(index):
                 sample.add(outgoing.of(shard))
-            survey.add(outgoing.typed(shard))
+            survey.add(outgoing.typed(shard, survey.wants_label))
             tallies.add(shard, index)
             progress.update()
     if keep:

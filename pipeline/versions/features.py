@@ -51,8 +51,13 @@ class TypeSurvey:
         self._times: dict[str, set[str]] = {name: set() for name in TIMES}
         self._was = last.get(TYPES) if last else {}
 
+    @property
+    def wants_label(self) -> bool:
+        """Tell whether further rows need their label: whether it may be a class."""
+        return bool(self._names) and self._label in self._may_be
+
     def add(self, rows: pa.Table) -> None:
-        """Look at some rows."""
+        """Look at some rows; of these, `label` is looked for only where `wants_label` tells so."""
         if self._label in self._may_be and not (self._names and _all_of([rows], self._label, set(self._names))):
             self._may_be.discard(self._label)
         for name in self._may_be & set(TIMES) & set(rows.column_names):
