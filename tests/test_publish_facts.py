@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core.code import digest_of_code
+from pipeline.core.parquet import write_parquet
 from pipeline.core.shards import read_order
 from pipeline.core.types import Usage
 from pipeline.job.workspace import Workspace
@@ -230,6 +231,21 @@ def test_a_dry_run_keeps_nothing(make_job: JobMaker) -> None:
     before = sorted(work.path.rglob("*"))
     assert "1.0.0" in command("publish", path, "--dry-run").stdout
     assert sorted(work.path.rglob("*")) == before
+
+
+def test_rows_without_texts_are_as_those_with_them(make_job: JobMaker) -> None:
+    """Where a shard of before has no offsets, they are made of the texts, which are read for that."""
+    work = run(make_job([article(n) for n in range(12)]), "publish.text=none", last="split")
+    (shard,) = read_order(work.articles)
+    outgoing = OutgoingRows(work)
+    expected = outgoing.of(shard).drop_columns(["title", "text"])
+    assert outgoing.of(shard, with_text=False) == expected
+    labels = work.reviewed.read(shard)
+    at = labels.column_names.index("offsets")
+    lacking = labels.set_column(at, "offsets", pa.nulls(len(labels), labels.schema.field("offsets").type))
+    write_parquet(work.reviewed.file(shard), lacking, labels.schema)
+    assert outgoing.of(shard, with_text=False).drop_columns(["title", "text"]) == expected
+    assert any(expected.column("offsets").to_pylist())
 
 
 def test_only_texts_that_leak_nothing_are_passed_over() -> None:

@@ -29,11 +29,14 @@ class OutgoingRows:
         self.nfc = Nfc(work.given)
         self.sharing = frozenset(shard for shard in read_order(work.articles) if _shares(work, shard))
 
-    def of(self, shard: str) -> pa.Table:
-        """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
+    def of(self, shard: str, with_text: bool = True) -> pa.Table:
+        """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`.
+
+        `with_text`: title and text are needed; else they are not read where all else is there without them.
+        """
         redact = self._work.config.publish.redact
         redacted = facts.redacted_of(self._work, shard, self.nfc) if redact else None
-        return self._without_names_of_gone(self._staying(self._built(shard, redacted)))
+        return self._without_names_of_gone(self._staying(self._built(shard, redacted, with_text)))
 
     def index_of(self, shard: str) -> pa.Table:
         """Return the index (`rows.INDEX`) of a shard's rows."""
@@ -83,11 +86,16 @@ class OutgoingRows:
         # a copy of the texts only where it is needed
         return table if pc.all(stays).as_py() else table.filter(stays)
 
-    def _built(self, shard: str, redacted: pa.ChunkedArray | None = None) -> pa.Table:
+    def _built(self, shard: str, redacted: pa.ChunkedArray | None = None, with_text: bool = True) -> pa.Table:
         """Return a shard's rows, taken down or not; `redacted` tells which are to be redacted, where that is known."""
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
-        labels, articles = (rows.with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
+        labels = rows.with_ids_of(splits, work.reviewed.read(shard))
+        with_text = (
+            with_text or bool(work.config.publish.redact) or not rows.has_offsets(labels, work.config.label_column)
+        )
+        columns = None if with_text else [name for name in work.filtered.columns(shard) if name not in rows.TEXT]
+        articles = rows.with_ids_of(splits, work.filtered.read(shard, columns))
         if self.sharing and shard not in self.sharing:
             labels = labels.append_column(SHARED_FROM, pa.nulls(len(labels), pa.string()))
         beside = {facts.ORIGINAL: articles.column("text_sha256")}

@@ -182,7 +182,7 @@ def _parts(
             start += count
             written = _written(index_slice, taken_over)
             if written.num_rows:
-                outgoing_rows = outgoing.of(shard)
+                outgoing_rows = outgoing.of(shard, "text" in schema.names)
                 if topics is not None:
                     outgoing_rows = map_topics.added_to(outgoing_rows, topics)
                 if written.num_rows < count:

@@ -45,15 +45,23 @@ def schema(column: LabelColumn, with_text: bool = True, shared: bool = False, to
 def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelColumn) -> pa.Table:
     """Return rows with the columns of `schema` but `added_in` and `changed_in`, and with `split`.
 
-    The tables have the same ids in the same order.
+    The tables have the same ids in the same order.  Of articles without title and text, which only labels are published of, rows
+    have none either; their labels have all offsets.
     """
-    columns_of_all = schema(column, shared=SHARED_FROM in labels.column_names).names
+    columns_of_all = schema(column, "text" in articles.column_names, SHARED_FROM in labels.column_names).names
     names = [name for name in columns_of_all if name not in ("offsets", "added_in", "changed_in")]
     tables = (labels, splits, articles)
     columns = {name: next(t for t in tables if name in t.column_names).column(name) for name in [*names, "split"]}
     if column.has_tiers:
         columns["offsets"] = _offsets(labels, columns, column)
     return pa.table(columns)
+
+
+def has_offsets(labels: pa.Table, column: LabelColumn) -> bool:
+    """Tell whether labels have all offsets that there are of them: none is found in a text."""
+    if not column.has_tiers:
+        return True
+    return "offsets" in labels.column_names and not labels.column("offsets").null_count
 
 
 def _offsets(labels: pa.Table, columns: dict[str, Any], column: LabelColumn) -> pa.ChunkedArray:
