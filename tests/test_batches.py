@@ -613,6 +613,28 @@ def test_waiting_until_all_is_done(make_job: JobMaker, server: BatchServer) -> N
     assert_paid_once(path, server, 30)
 
 
+def test_nobody_waits_for_a_batch_that_the_endpoint_has_no_more(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are waited for; then the run says how to give it up."""
+    server.plans, looks = [Plan(), Plan(seconds=1)], []
+    path = batch_job(make_job, server, 10, limits={"batch_requests": 5})
+    assert command("run", path).returncode == 3
+    del server.batches["batch_0"]
+    as_it_is = lane.sleep
+
+    async def sleep(*arguments: Any) -> None:
+        looks.append(1)
+        assert len(looks) < 200
+        await as_it_is(*arguments)
+
+    monkeypatch.setattr(lane, "sleep", sleep)
+    result = command("run", path, "--wait")
+    assert result.returncode == 3, result.stderr
+    assert "1 batch under way (5 requests" in result.stderr and "--cancel gives it up" in result.stderr
+    assert ledger_of(path).report.totals()["answered"] == 5
+
+
 def test_a_provider_without_a_batch_api(make_job: JobMaker) -> None:
     path = make_job([article(1)], label={"provider": "extractive", "via": "batch"})
     result = command("run", path)

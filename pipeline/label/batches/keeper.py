@@ -30,7 +30,7 @@ class Keeper:
     def __init__(self, lane: LaneContext) -> None:
         self._lane, self._api, self._stop, self._batches = lane, lane.api, lane.stop, lane.batches
         self.posting, self._settling = Posting(lane), Settling(lane)
-        self._fruitless = 0
+        self._fruitless, self._vanished = 0, set[str]()
         self.why: str | None = None
         self.troubles: list[str] = []
 
@@ -38,9 +38,14 @@ class Keeper:
         """Return the batches at this endpoint that are not settled."""
         return self._batches.under_way(self._api.where)
 
+    def to_wait_for(self) -> list[Batch]:
+        """Return those of them that may still be settled: not what the endpoint has no more, which people give up."""
+        return [batch for batch in self.under_way() if batch.name not in self._vanished]
+
     async def look_after_all(self) -> int:
         """Bring every batch on that no other living process looks after; return how many were settled.  Raises Paused."""
         self.troubles, settled = [], 0
+        self._vanished.clear()
         for batch in self.under_way():
             await self._lane.open()
             if not self._batches.take_over(batch, self._lane.owner):
@@ -83,6 +88,7 @@ class Keeper:
         except RequestFailed as failure:
             if failure.kind == "fatal" and failure.code != "not_found":
                 raise paused(self._api.where, failure, batch) from failure
+            self._vanished |= {batch.name} if failure.code == "not_found" else set()
             self.troubles.append(
                 f"batch {batch.batch_id}: {failure}" + _GIVE_UP * (failure.code in ("not_found", NO_ANSWERS))
             )

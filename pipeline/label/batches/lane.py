@@ -143,7 +143,7 @@ class BatchLane:
                     continue
                 return whole
             has_looked_again = False  # whoever holds the rest after these batches is met anew
-            if self._wait:
+            if self._wait and self._keeper.to_wait_for():
                 await self._wait_for_batches(any_of_them=blocked not in (None, _NOT_LOOKED))
             elif not await self._fail_early():
                 return whole
@@ -287,7 +287,7 @@ class BatchLane:
         pauses, shown_at, done = Pauses(), time.monotonic(), -1
         batches = self._keeper.under_way()
         with self._work.progress("batches", sum(batch.requests for batch in batches), "requests") as bar:
-            while batches := self._keeper.under_way():
+            while batches := self._keeper.to_wait_for():
                 await sleep(self._stop, pauses.take())
                 self._lane.renew()
                 settled = await self._keeper.look_after_all()
