@@ -40,6 +40,7 @@ def files_of_rows(split: pa.ChunkedArray, compared: Comparison, old: pa.Table) -
 
 def _filled(files: Numbers) -> Numbers:
     """Give rows without a file (-1) room in the last one that there is, then in further ones."""
+    # Room that rows left in earlier files stays: to fill it would change files that are out.
     last = int(files.max(initial=0))
     room = max(0, ROWS_A_FILE - int((files == last).sum()))
     new = np.flatnonzero(files < 0)
@@ -103,6 +104,7 @@ def write(
                 in_target = pc.and_(*(pc.equal(part_index.column(name), value) for name, value in target.items()))
                 writers[target["split"], target["file"]].add(rows if len(targets) == 1 else rows.filter(in_target))
         if any(writer.left for writer in writers.values()):
+            # The shards were read twice, once to be counted; another process may have made one anew in between.
             raise InputError(f"{folder}: rows changed while they were written; run again")
     finally:
         for writer in writers.values():
@@ -180,6 +182,7 @@ class _Writer:
         self.left -= rows.num_rows
         ends = _group_ends(whole)
         if not self.left and whole.num_rows > (ends[-1] if ends else 0):
+            # The last row of the file has been seen, so the last group may be cut.
             ends.append(whole.num_rows)
         for start, end in pairwise([0, *ends]):
             self._write(whole.slice(start, end - start).combine_chunks())

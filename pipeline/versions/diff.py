@@ -113,5 +113,6 @@ def compare(old: pa.Table, new: pa.Table) -> Comparison:
 def _differs(
     old: pa.Table, new: pa.Table, before: np.ndarray[Any, np.dtype[np.int64]], column: str
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    # A null where the row is new, which differs from nothing.
     then = old.column(column).take(pa.array(before, mask=before < 0))
     return np.asarray(pc.not_equal(then, new.column(column)).fill_null(False), dtype=bool)

@@ -50,6 +50,7 @@ class InputFile:
         size, count = self.size, 0
         for line in lines[: max(0, self._most_requests - self.requests)]:
             size += len(line)
+            # Alone a line goes in whatever its size: the endpoint may take it, and otherwise says why not.
             if size > self._most_bytes and self.requests + count:
                 break
             count += 1

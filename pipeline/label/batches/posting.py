@@ -33,6 +33,7 @@ class Posting:
         except RequestFailed as failure:
             if failure.code == "queue_full":
                 raise self.queue_full(batch, str(failure)) from failure
+            # No file id, so the endpoint can have made no batch: nothing counts as lost.
             self._lane.end_batch(batch, state="not posted", detail=str(failure)[:300])
             raise paused(self._api.where, failure) from failure
         batch = self._lane.note(batch, state="uploaded", input_file=input_file)
@@ -44,6 +45,7 @@ class Posting:
         pauses = Pauses()
         for tries_left in reversed(range(_TRIES)):
             posts, now = batch.posts + 1, self._lane.context.ledger.database.now()
+            # Durable before the request leaves: whoever finds it so looks in the endpoint's list before it posts again.
             batch = self._lane.note(batch, state="posting", posted_at=now, posts=posts)
             try:
                 self.adopt(batch, await self._api.create(batch.input_file or "", batch.name))
@@ -84,6 +86,7 @@ class Posting:
         if batch.requests <= 1 and not others:
             self._lane.end_batch(batch, state="refused", detail=text[:300])
             raise Paused(f"{self._api.where}: takes no batch, not even of one request ({text}); nothing is lost")
+        # Half of what did not fit: how much was free nobody says.
         limit = under_way + batch.bytes // 2
         self._lane.end_batch(batch, state="refused", detail=text[:300], limit_bytes=limit)
         _log.info(f"the endpoint's token queue is full ({text[:200]}): the next batches are smaller")
@@ -117,6 +120,7 @@ class Posting:
                 if len(states) > 1:  # the other ones are dealt with when the first is settled
                     batch = self._lane.note(batch, posts=max(2, batch.posts))
                 return self.adopt(batch, states[0])
+            # Lists lag behind: a batch that is missing at once may be there in a moment, and would be made twice.
             if database.now() > since + GRACE_SECONDS:
                 return None
             await sleep(self._stop, min(4.0, pauses.take()))

@@ -82,6 +82,7 @@ class Submission:
             count = writing.file.room(lines)
             self._claim_part(writing, group[:count], lines[:count])
             group, lines = group[count:], lines[count:]
+            # Full, or nothing more will come: what is in the file goes out now.
             if group or self.blocked:
                 await self._send()
         await asyncio.sleep(0)  # others see to the lease
@@ -92,6 +93,7 @@ class Submission:
         if (limit := self._batches.limit_bytes(self._api.where)) is not None:
             under_way = sum(batch.bytes for batch in self._batches.under_way(self._api.where))
             most = min(most, limit - under_way)
+            # With less than a tenth of the queue free a batch would be tiny: this waits until others are over.
             if under_way and most < limit / 10:
                 self.blocked = QUEUE_FULL
                 return None
@@ -110,6 +112,8 @@ class Submission:
         ]
         claimed = writing.claims.claim(wanted, self._lane.context.budget_usd)
         granted = [line for (request, *_), line in zip(part, lines, strict=True) if request.key in claimed.granted]
+        # After the claim and in the same order: a kill in between leaves claims of a batch without a file id, which are given
+        # back.
         writing.file.write(granted)
         self.is_shared |= bool(claimed.held - claimed.in_batches)
         if claimed.unaffordable:
@@ -123,6 +127,7 @@ class Submission:
         writing.file.close()
         if not writing.file.requests:
             writing.file.path.unlink()
+            # All that was wanted was claimed by others: there is nothing to post.
             self._batches.discard(writing.batch.name)
             return
         # synced, and with it every claim before: from here on the endpoint may know of them
