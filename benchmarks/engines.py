@@ -106,7 +106,7 @@ class Run:
 
 
 class Watch(threading.Thread):
-    """The memory and processor time of a process and of all that come from it, looked at five times a second."""
+    """The memory and processor time of a process and of all that come from it, looked at five times a second, later once."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -114,7 +114,9 @@ class Watch(threading.Thread):
         self.memory, self.over = 0.0, threading.Event()
 
     def run(self) -> None:
-        while not self.over.wait(0.2):
+        began = time.monotonic()
+        # Each look walks through all pages: five a second took a fifth of what two workers took of 300,000 articles.
+        while not self.over.wait(0.2 if time.monotonic() - began < 5 else 1.0):
             children, seconds = dict[int, list[int]](), dict[int, float]()
             for stat in Path("/proc").glob("[0-9]*/stat"):
                 with suppress(OSError):  # it is over
