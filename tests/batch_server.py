@@ -37,6 +37,7 @@ class Plan:
     repeats: int = 0  # answers that stand in the file twice
     unknown: int = 0  # answers to nobody's question
     forget: int = 0  # answers that are billed and do not stand in the file
+    loses: str = ""  # the answer to a prompt with this in it is billed and does not stand in the file, either
     counts_all: bool = False  # what failed is counted as completed, too
     no_output: bool = False  # it has answers, and names no file
     names_late: int = 0  # looks at it, once it is over, that name no file yet
@@ -205,6 +206,8 @@ class BatchServer(Server):
                 continue
             self._bill(line["body"], 0.5)
             batch.answered += 1
+            if plan.loses and plan.loses in line["body"]["messages"][-1]["content"]:
+                continue
             batch.answers.append(answer(line))
             if self.spoil(line["body"]):
                 choice = batch.answers[-1]["response"]["body"]["choices"][0]

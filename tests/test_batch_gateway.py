@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pipeline.label.batches import calls, posting, settling
+from pipeline.label.batches import calls, posting, twins
 from tests.batch_server import Batch, BatchServer, Plan
 from tests.conftest import JobMaker
 from tests.openai_server import Running
@@ -156,7 +156,7 @@ def test_a_twin_of_a_gateways_own_that_cannot_be_cancelled_holds_nothing_up(
 
     monkeypatch.setattr(Gateway, "create", twice)
     monkeypatch.setattr(Gateway, "cancel", cancel)
-    monkeypatch.setattr(settling, "LOOKS", 3)
+    monkeypatch.setattr(twins, "LOOKS", 3)
     with Running(Gateway(plans=[Plan(seconds=3600), Plan()])) as running:
         path = batch_job(make_job, running, 6)  # type: ignore[arg-type]
         finish(path)

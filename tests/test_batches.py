@@ -578,6 +578,24 @@ def test_an_online_run_settles_batches_and_does_not_wait_for_them(make_job: JobM
     assert_paid_once(path, server, 10)
 
 
+def test_a_line_that_never_comes_goes_online_in_the_end(make_job: JobMaker, server: BatchServer) -> None:
+    """Each batch is completed, and bills it: the job must not make such batches for ever."""
+    path = batch_job(make_job, server, 10)
+    server.plans = [Plan(loses="number 3 ")]
+    assert finish(path, runs=5)
+    totals = ledger_of(path).report.totals()
+    assert totals["answered"] == 10 and len(server.batches) == 3 and sum(server.answered.values()) == 1
+
+
+def test_a_second_ask_that_fails_in_batches_goes_online_in_the_end(make_job: JobMaker, server: BatchServer) -> None:
+    server.spoil = lambda body: "number 3 " in body["messages"][-1]["content"]
+    server.plans = [Plan(), Plan(refuse=lambda line: refusal(500, "server_error"))]
+    path = batch_job(make_job, server, 10, reask_via="batch")
+    assert finish(path, runs=6)
+    assert ledger_of(path).report.totals()["records"] == 11
+    assert len(server.batches) == 4 and sum(server.answered.values()) == 1
+
+
 @pytest.mark.parametrize("reask_via", ["online", "batch"])
 def test_bad_replies_are_asked_again(make_job: JobMaker, server: BatchServer, reask_via: str) -> None:
     server.spoil = lambda body: len(server.batches) == 1 and "number 3 " in body["messages"][-1]["content"]
@@ -633,6 +651,37 @@ def test_nobody_waits_for_a_batch_that_the_endpoint_has_no_more(
     assert result.returncode == 3, result.stderr
     assert "1 batch under way (5 requests" in result.stderr and "--cancel gives it up" in result.stderr
     assert ledger_of(path).report.totals()["answered"] == 5
+
+
+def test_who_waits_hears_of_what_troubles_a_batch_once(
+    make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.plans = [Plan(seconds=0.2)]
+    path = batch_job(make_job, server, 10)
+    assert command("run", path).returncode == 3
+    server.retrievals = [503] * 4 * calls.TRIES
+    with caplog.at_level("WARNING"):
+        assert command("run", path, "--wait").returncode == 0
+    troubles = [line for line in caplog.messages if "this run goes on looking" in line]
+    assert troubles == ["batch batch_0: HTTP 503: no; this run goes on looking"]
+    assert_paid_once(path, server, 10)
+
+
+def test_a_batch_at_an_endpoint_that_is_asked_no_more_is_told_of(make_job: JobMaker, server: BatchServer) -> None:
+    """The run at the new one is done; what was paid at the old one is there to be taken."""
+    path = batch_job(make_job, server, 10)
+    assert command("run", path).returncode == 3
+    with Running(BatchServer()) as other:
+        elsewhere = f"label.base_url={other.url}"
+        assert command("run", path, "--set", elsewhere).returncode == 3
+        result = command("run", path, "--set", elsewhere)
+        advice = f"labelmill label {path} --cancel --set label.base_url={server.url} keeps what was answered there"
+        assert result.returncode == 0, result.stderr
+        assert f"1 batch is under way at {server.url} (10 requests)" in result.stderr and advice in result.stderr
+        result = command("label", path, "--cancel", "--set", elsewhere)
+        assert result.returncode == 1 and advice in result.stderr
+        assert "10 answers kept" in command("label", path, "--cancel").stdout
+        assert "under way" not in command("run", path, "--set", elsewhere).stderr
 
 
 def test_a_provider_without_a_batch_api(make_job: JobMaker) -> None:

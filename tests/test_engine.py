@@ -331,6 +331,21 @@ def test_an_outage_that_does_not_end_pauses_the_job(
     assert sum(server.seen.values()) < 60
 
 
+def test_requests_that_get_no_answer_end_with_why(
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too few for an outage, so each is given up by itself."""
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
+    server.script = lambda body, times: (200, "<html>bad gateway</html>", {})
+    path = openai_job(make_job, server, 5)
+    run(path, last="filter")
+    result = command("label", path)
+    assert (
+        "5 requests got no answer (broken_reply: not a chat completion: <html>bad gateway</html>); the same command"
+        in result.stderr
+    )
+
+
 # --- before the first request ---
 
 

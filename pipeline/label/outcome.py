@@ -6,7 +6,9 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
+from pipeline.core.hints import with_job
 from pipeline.job.workspace import Workspace
+from pipeline.label.batches.report import under_way_elsewhere
 from pipeline.label.cost import estimate
 from pipeline.label.cost.prices import unknown
 from pipeline.label.engine.monitor import Monitor
@@ -18,11 +20,12 @@ _log = logging.getLogger("labelmill.label")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of the stage came to: its monitor's counts, requests without an answer, rejections by what the endpoint said."""
+    """What a run of the stage came to: its monitor's counts, and what got no answer or was rejected, by what the endpoint said."""
 
     monitor: Monitor
     is_unpriced: bool
     failed: int
+    why_failed: Counter[str]
     rejected: Counter[str]
 
 
@@ -31,12 +34,17 @@ def tell(work: Workspace, builder: RequestBuilder, ledger: Ledger, outcome: Outc
     if outcome.monitor.unpriced and outcome.is_unpriced:
         _log.warning(unknown(builder.provider.model))
     if outcome.failed:
-        _log.warning(f"{outcome.failed:,} requests got no answer; the same command asks them again")
+        why = "".join(f" ({text})" for text, _ in outcome.why_failed.most_common(1))
+        _log.warning(f"{outcome.failed:,} requests got no answer{why}; the same command asks them again")
     if outcome.rejected:
         _log.warning(
             f"{outcome.rejected.total():,} articles are rejected by the endpoint for good "
             f"({outcome.rejected.most_common(1)[0][0]}); --retry-rejected asks them again"
         )
+    api = builder.provider.batch_api()
+    # in a ledger of names other jobs' batches may lie
+    if work.within is None and (elsewhere := under_way_elsewhere(ledger, api.where if api else None)):
+        _log.warning(with_job(elsewhere, work.config.in_commands))
     asked = builder.provider.model or ""
     for served, count in outcome.monitor.served.items():
         if served != "-" and asked.rpartition("/")[2] not in served:

@@ -77,14 +77,14 @@ class _LabelRun:
         self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
         self._noted_at = 0.0
         self._failed = 0
+        self._why_failed: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()  # in this run, by what the endpoint said
 
     def run(self, find_near_copies: FindNearCopies | None = None) -> None:
         shards = read_order(self._work.articles)
         check_ledger_is_this_jobs(self._work, self._ledger, shards)
-        with (
-            self._work.writing_requests()
-        ):  # a shard that another process writes at this moment looks as if nobody had asked
+        # a shard that another process writes at this moment looks as if nobody had asked
+        with self._work.writing_requests():
             self._work.requests.keep_only(shards)
             chosen = selection(self._work, self._builder, shards).rows(self._options.limit)
         plan = self._plan(chosen, find_near_copies) if self._work.config.label.share and find_near_copies else None
@@ -108,7 +108,7 @@ class _LabelRun:
                 raise
             under_way_file(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
-        outcome = Outcome(monitor, context.is_unpriced, self._failed, self._rejected)
+        outcome = Outcome(monitor, context.is_unpriced, self._failed, self._why_failed, self._rejected)
         tell(self._work, self._builder, self._ledger, outcome)
 
     def _plan(self, chosen: dict[str, Rows], find_near_copies: FindNearCopies) -> SharingPlan | None:
@@ -318,6 +318,7 @@ class _LabelRun:
         state.closed = True
         rows = list(state.rows())
         notes = dict(Counter(row["status"] for row in rows))
+        self._why_failed.update(f"{row['reason']}: {row['detail']}"[:160] for row in rows if row["status"] == "failed")
         self._open_shards.remove(state)
         self._statuses.update(notes)
         shared = sum("shared_from" in row for row in rows)

@@ -13,6 +13,7 @@ from pipeline.label.batches.downloading import NO_ANSWERS
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.posting import Posting, QueueFull
 from pipeline.label.batches.settling import Settled, Settling
+from pipeline.label.batches.twins import Twins
 from pipeline.label.ledger.batches import Batch, NotOurs
 
 FRUITLESS = 3  # batches in a row without an answer, before the run pauses
@@ -29,10 +30,11 @@ class Keeper:
 
     def __init__(self, lane: LaneContext) -> None:
         self._lane, self._api, self._stop, self._batches = lane, lane.api, lane.stop, lane.batches
-        self.posting, self._settling = Posting(lane), Settling(lane)
+        self.posting, self._settling, self._twins = Posting(lane), Settling(lane), Twins(lane)
         self._fruitless, self._vanished = 0, set[str]()
         self.why: str | None = None
         self.troubles: list[str] = []
+        self._is_troubled = False
 
     def under_way(self) -> list[Batch]:
         """Return the batches at this endpoint that are not settled."""
@@ -41,6 +43,11 @@ class Keeper:
     def to_wait_for(self) -> list[Batch]:
         """Return those of them that may still be settled: not what the endpoint has no more, which people give up."""
         return [batch for batch in self.under_way() if batch.name not in self._vanished]
+
+    def new_troubles(self) -> list[str]:
+        """Return some troubles where the look before had none: who waits for hours hears of them once."""
+        was_troubled, self._is_troubled = self._is_troubled, bool(self.troubles)
+        return [] if was_troubled else self.troubles[:3]
 
     async def look_after_all(self) -> int:
         """Bring every batch on that no other living process looks after; return how many were settled.  Raises Paused."""
@@ -98,9 +105,8 @@ class Keeper:
     async def settle(self, batch: Batch, state: BatchState) -> Settled | None:
         """Settle a batch that is over; None where it was turned down as a whole."""
         if state.status == "failed" and not state.completed:
-            if twin := await self._settling.other(
-                batch
-            ):  # it was made twice: what failed is the one that was found first
+            # it was made twice: what failed is the one that was found first
+            if twin := await self._twins.other(batch):
                 self._lane.note(
                     batch, batch_id=twin.id, state=twin.status, completed=twin.completed, failed=twin.failed
                 )

@@ -16,12 +16,14 @@ from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
 from pipeline.core.files import recall_json, write_json
+from pipeline.core.hints import with_job
 from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
 from pipeline.label.batches.downloading import NO_ANSWERS
 from pipeline.label.batches.keeper import Keeper
 from pipeline.label.batches.lane_context import LaneContext, Pending
+from pipeline.label.batches.report import out_of_budget
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
 from pipeline.label.batches.trial import confirm, try_first
 from pipeline.label.engine import preflight
@@ -133,7 +135,7 @@ class BatchLane:
                 if blocked in (QUEUE_FULL, _NOT_LOOKED):
                     continue  # smaller now; another process settled the last of them since
                 if blocked:
-                    self._keeper.why = self._out_of_budget()
+                    self._keeper.why = out_of_budget(self._ledger, self._context.budget_usd, self._context.budget_name)
                 elif whole is not None:
                     # another process held the rest: in a batch that it has settled since, or online, which this run waits for
                     if has_looked_again:
@@ -159,17 +161,6 @@ class BatchLane:
         raise Paused(
             f"{len(batches):,} {'batch' if len(batches) == 1 else 'batches'} under way ({requests:,} requests, {done:,} done), "
             f"usually within {self._api.window.removesuffix('h')} hours{trouble}; the same command goes on"
-        )
-
-    def _out_of_budget(self) -> str:
-        money = self._ledger.report.spending()
-        lost = f", and at most ${money.lost:,.4f} for replies that never arrived" if money.lost else ""
-        held = f", ${money.reserved:,.4f} reserved" if money.reserved else ""
-        elsewhere = self._ledger.claims.elsewhere_usd
-        beside = f", ${elsewhere:,.4f} elsewhere in the job" if elsewhere else ""
-        return (
-            f"the budget of ${self._context.budget_usd or 0.0:,.4f} does not reach for another request (${money.spent:,.4f} spent"
-            f"{beside}{held}{lost}); raise {self._context.budget_name} to go on"
         )
 
     # --- submitting ---
@@ -235,10 +226,10 @@ class BatchLane:
         else:
             asked, again = self._ledger.asked(request.key for request in requests), []
             missing = [request for request in requests if request.key not in asked]
+        questions = [(request, 1) for request in missing if self._fits(request)] + again
         # what fails in batches, or does not fit the model, is left to the online way: there are cuts, waits and rejections
-        exhausted = self._batches.exhausted([request.key for request in missing])
-        fresh = [(request, 1) for request in missing if request.key not in exhausted and self._fits(request)]
-        return fresh + again
+        exhausted = self._batches.exhausted([request.key for request, _ in questions])
+        return [question for question in questions if question[0].key not in exhausted]
 
     def _fits(self, request: Request) -> bool:
         context_fit = self._context.context_fit
@@ -291,6 +282,10 @@ class BatchLane:
                 await sleep(self._stop, pauses.take())
                 self._lane.renew()
                 settled = await self._keeper.look_after_all()
+                if troubles := self._keeper.new_troubles():
+                    _log.warning(
+                        with_job(f"{'; '.join(troubles)}; this run goes on looking", self._work.config.in_commands)
+                    )
                 now_done = sum(batch.done for batch in self._keeper.under_way())
                 if settled or now_done != done:
                     pauses.reset()

@@ -97,6 +97,14 @@ class LaneContext:
         self.context.monitor.events.write("batch_over", batch=batch.name, unanswered=unanswered, **columns)
         return unanswered
 
+    def cost_usd(self, batch: Batch, reply: Reply) -> float | None:
+        """Return the dollars of a reply at its tier: as billed, else by who answered, else by who was asked; None: nobody knows."""
+        if reply.billed_usd is not None:
+            return reply.billed_usd
+        prices = self.context.prices
+        cost = prices.cost_usd(reply.model, reply.usage, reply.tier)
+        return prices.cost_usd(batch.model, reply.usage, reply.tier) if cost is None else cost
+
     def path(self, batch: Batch, kind: str) -> Path:
         """Return where a file of a batch (`input`, `output`, `error`) lies on this machine."""
         self._folder.mkdir(parents=True, exist_ok=True)

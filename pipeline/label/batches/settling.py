@@ -15,10 +15,10 @@ from pathlib import Path
 from pipeline.core.batch_api import BatchLine, BatchState
 from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.types import Reply
-from pipeline.label.batches.calls import Pauses, persist, sleep
 from pipeline.label.batches.downloading import Downloads
 from pipeline.label.batches.input_file import key_of
 from pipeline.label.batches.lane_context import TIER, LaneContext, at_batch_tier
+from pipeline.label.batches.twins import Twins
 from pipeline.label.cost.prices import of_a_token
 from pipeline.label.engine.failure_policy import policy_of
 from pipeline.label.engine.monitor import now
@@ -29,8 +29,7 @@ from pipeline.label.ledger.batches import MAX_FAILURES, Batch, Failed
 # answers in one synced transaction, and characters of them: each writes the pages of the key's index anew, which few share in a
 # small one
 GROUP, GROUP_CHARS = 4000, 1 << 23
-LISTINGS = 8  # of batches, until the list is new enough
-LOOKS = 20  # at a batch that is being cancelled: about a quarter of an hour
+_NO_LINE = "no_line"
 _log = logging.getLogger("labelmill.label")
 
 
@@ -68,6 +67,7 @@ class Settling:
     def __init__(self, lane: LaneContext) -> None:
         self._lane, self._api, self._stop = lane, lane.api, lane.stop
         self._context, self._batches, self._downloads = lane.context, lane.batches, Downloads(lane)
+        self._twins = Twins(lane)
         self._at, self._seconds = "", 0.0  # when the batch that is settled was over, and how long it took
 
     async def settle(self, batch: Batch, state: BatchState) -> Settled:
@@ -82,14 +82,14 @@ class Settling:
         self._at = now()
         self._seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
         batch = await self._answers(batch, files, settled)
-        failures = self._failures(batch, settled)
+        failures = self._failures(batch, settled) + self._without_a_line(batch, state, settled)
         # the endpoint counted, and bills, answers that stand in no file
         accounted = settled.answered + settled.earlier
         # where it counts nothing, a batch that it completed has answered all that it does not say failed
         counted = batch.requests if state.status == "completed" and not state.total else 0
         answered = state.completed or counted
         settled.missing = max(0, min(answered - accounted, batch.requests - accounted - settled.failing))
-        lost_usd, lost_requests = await self._twins(batch)
+        lost_usd, lost_requests = await self._twins.count(batch)
         missing_usd, missing_requests = self._missing(batch, settled)
         detail = settled.oddities() or (f"{state.problem}"[:300] if state.problem else None)
         also_lost = (lost_usd + missing_usd, lost_requests + missing_requests)
@@ -149,11 +149,7 @@ class Settling:
     def _record(self, batch: Batch, key: bytes, ask: int, reply: Reply) -> tuple[Record, float | None]:
         """Return the record of an answer, and the dollars that it counts against the budget; None where nobody knows."""
         reply = at_batch_tier(reply)
-        prices = self._context.prices
-        cost = (
-            reply.billed_usd if reply.billed_usd is not None else prices.cost_usd(reply.model, reply.usage, reply.tier)
-        )
-        cost = prices.cost_usd(batch.model, reply.usage, reply.tier) if cost is None else cost
+        cost = self._lane.cost_usd(batch, reply)
         reason = "asked_again" if ask > 1 else None
         return Record(
             key, "answered", reply, 1, self._seconds, self._at, cost, ask=ask, reason=reason, lane="batch"
@@ -201,7 +197,7 @@ class Settling:
 
     def _failures(self, batch: Batch, settled: Settled) -> list[Failed]:
         """Reject what the endpoint rejects for good, and return what failed by itself: all of that goes by the failure table."""
-        held = self._batches.held(batch.name, list(settled.failures))
+        held = self._batches.held(batch.name) & settled.failures.keys()
         settled.unknown += len(
             settled.failures.keys() - held - self._context.ledger.asked(settled.failures.keys() - held)
         )
@@ -227,6 +223,13 @@ class Settling:
             settled.rejected += len(self._batches.settle(batch.name, rejections[start : start + GROUP]))
         return counted
 
+    def _without_a_line(self, batch: Batch, state: BatchState, settled: Settled) -> list[Failed]:
+        """Return what a completed batch says nothing of, as failed: else each batch would leave it, paid, to the next one."""
+        if state.status != "completed" or settled.answered + settled.earlier + settled.failing >= batch.requests:
+            return []
+        silent = self._batches.held(batch.name) - settled.failures.keys()
+        return [(key, _NO_LINE, "a batch was completed without a line for it", 1) for key in sorted(silent)]
+
     def _is_cut(self, failure: RequestFailed) -> bool:
         return failure.code == TOO_LONG and self._context.options.on_too_long == "truncate"
 
@@ -238,88 +241,6 @@ class Settling:
         holding = self._batches.holdings()[batch.name]
         each = holding.reserved_usd / holding.claims if holding.claims else 0.0
         return each * min(count, holding.claims), count
-
-    # --- twins ---
-
-    async def _twins(self, batch: Batch) -> tuple[float, int]:
-        """Cancel what was made beside a batch; return (dollars, requests) of what that answered.
-
-        It is paid, and lost.  Where it was posted once, a gateway between may have done so again by itself: one look tells.
-        """
-        usd, requests = 0.0, 0
-        pauses, states = Pauses(), list[BatchState]()
-        for _ in range(LISTINGS if batch.posts > 1 else 1):
-            try:
-                states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
-            except RequestFailed as failure:
-                if batch.posts < 2:
-                    return usd, requests
-                if failure.code != "no_list":
-                    raise  # the batch stays under way, and is settled when the endpoint can be asked
-                _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
-                return usd, requests
-            # a list that does not show this one either is older than both, or calls it otherwise
-            if any(state.id == batch.batch_id for state in states):
-                break
-            if batch.posts < 2:
-                return usd, requests
-            await sleep(self._stop, pauses.take())
-        for twin in states:
-            if twin.id != batch.batch_id:
-                try:
-                    cost, count = await self._cancel_twin(batch, twin)
-                except RequestFailed as failure:
-                    if batch.posts > 1:
-                        raise  # this one asked for it: the batch stays under way until that is counted
-                    _log.warning(f"batch {batch.batch_id}: {twin.id}, made beside it, is not counted ({failure})")
-                else:
-                    usd, requests = usd + cost, requests + count
-        return usd, requests
-
-    def _replies(self, path: Path) -> Iterator[Reply]:
-        """Yield the replies to questions of ours in a file, each once."""
-        seen: set[str] = set()
-        for line in self._api.read(path):
-            if line and line.reply and line.custom_id not in seen and key_of(line.custom_id):
-                seen.add(line.custom_id)
-                yield line.reply
-
-    async def other(self, batch: Batch) -> BatchState | None:
-        """Return a batch that was made beside this one, which was posted twice, where it is under way or has answers.
-
-        Raises RequestFailed where the endpoint cannot be asked just now.
-        """
-        if batch.posts < 2:
-            return None
-        try:
-            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
-        except RequestFailed as failure:
-            if failure.code != "no_list":
-                raise
-            return None
-        others = (state for state in states if state.id != batch.batch_id)
-        return next((state for state in others if not state.is_over or state.completed or state.output_file), None)
-
-    async def _cancel_twin(self, batch: Batch, twin: BatchState) -> tuple[float, int]:
-        state, pauses, looks = await persist(self._stop, self._api.cancel, twin.id), Pauses(), iter(range(LOOKS))
-        while not state.is_over:
-            if next(looks, None) is None:
-                raise RequestFailed("transient", "twin", f"{twin.id} was cancelled, and is not over yet")
-            await sleep(self._stop, pauses.take())
-            state = await persist(self._stop, self._api.retrieve, twin.id)
-        path, cost, count = self._lane.path(batch, "twin"), 0.0, 0
-        if state.output_file:
-            output = state.output_file
-            path.unlink(missing_ok=True)
-            await persist(self._stop, self._api.download, output, path)
-            for reply in self._replies(path):
-                count += 1
-                cost += self._record(batch, b"", 1, reply)[1] or 0.0
-        _log.warning(
-            f"batch {batch.batch_id} was made twice by the endpoint: {twin.id} is cancelled; it had answered {count:,} requests, "
-            f"for ${cost:.4f}, which count as lost"
-        )
-        return cost, count
 
 
 def _rejection(key: bytes, ask: int, failure: RequestFailed) -> Record:

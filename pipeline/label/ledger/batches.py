@@ -19,7 +19,6 @@ FOR_EVER = 1e15  # epoch seconds: the end of a batch's lease
 MAX_FAILURES = 3  # batches in which a request may fail by itself; then it is asked online
 LEARNED_SECONDS = 86400.0  # how long a full token queue is remembered: accounts grow
 _SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
-_MANY = 500  # keys in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +195,9 @@ class Batches:
 
     # --- settling ---
 
-    def held(self, name: str, keys: Sequence[bytes]) -> set[bytes]:
-        """Return which of these keys a batch still holds."""
-        held: set[bytes] = set()
-        for start in range(0, len(keys), _MANY):
-            part = keys[start : start + _MANY]
-            query = f"SELECT key FROM claims WHERE worker = ? AND key IN ({', '.join('?' * len(part))})"  # noqa: S608
-            held |= {bytes(key) for (key,) in self._database.execute(query, (name, *part))}
-        return held
+    def held(self, name: str) -> set[bytes]:
+        """Return the keys that a batch still holds: of a batch whose answers are stored, what it has not answered."""
+        return {bytes(key) for (key,) in self._database.execute("SELECT key FROM claims WHERE worker = ?", (name,))}
 
     def settle(self, name: str, records: Sequence[tuple[Record, float | None]]) -> dict[bytes, int]:
         """Store records, each with what it counts against the budget (None: what its claim reserves), and give their claims
