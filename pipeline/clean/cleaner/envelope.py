@@ -17,13 +17,15 @@ ANSWER_CHARS = 20_000
 _ECHO_CHARS = 200  # a shorter article could be repeated as a phrase
 _THOUGHT = "think(?:ing)?|thoughts?|reason(?:ing)?|rationale|scratchpad|analysis|reflection|plan(?:ning)?"
 _THINK_OPEN = re.compile(
-    rf"\AThinking\.\.\.(?=\n)|<(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|begin_of_(?:{_THOUGHT})\|>|\[THINK\]|◁think▷"
-    r"|<\|channel\|>analysis<\|message\|>"
+    rf"\AThinking\.\.\.(?=\n)|<(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|(?:begin_of|start)_(?:{_THOUGHT})\|>|\[THINK\]|◁think▷"
+    r"|<\|channel\|>analysis<\|message\|>",
+    re.IGNORECASE,
 )
 _THINK_CLOSE = re.compile(
     r"\n\.\.\.done thinking\.|"
-    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|"
-    r"<\|channel\|>(?:final|commentary)(?:[^<>|]|<\|constrain\|>){0,200}<\|message\|>"
+    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end(?:_of)?_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|"
+    r"<\|channel\|>(?:final|commentary)(?:[^<>|]|<\|constrain\|>){0,200}<\|message\|>",
+    re.IGNORECASE,
 )
 # The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
 _GLUED_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z]|[^\x00-\x7f])")
