@@ -15,6 +15,7 @@ from pipeline.clean.cleaner.lines import (
     split_lines,
     without_glosses,
     without_headings,
+    without_marks,
     without_translations,
 )
 from pipeline.clean.cleaner.normal import strip_emphasis
@@ -23,7 +24,6 @@ from pipeline.clean.cleaner.refine import COPULA, PLAIN_WORD, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
-from pipeline.clean.cleaner.trim import trim
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
@@ -39,7 +39,6 @@ _TELLING = re.compile(
 )
 # and why, or what takes its place
 _STRUCK = re.compile(r"(?<!\w)~~\w[^~\n]{0,200}~~[ \t]+(?=[^\s;,|])(?:\([^()\n]*\))?")
-_DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")
 _BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
@@ -59,7 +58,7 @@ class CandidateList:
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
     if _PLAIN_LIST.fullmatch(text) and not _may_tell(text):
-        return CandidateList(_without_marks([item.strip() for item in text.split(";")], article))
+        return CandidateList(without_marks([item.strip() for item in split_semicolons(text, article)], article))
     literal, rest = chosen_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
         more = [literal_items(other, article) or [] for other in rest]
@@ -89,7 +88,7 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         result.items += items
         if container and container not in result.containers:
             result.containers.append(container)
-    result.items = _without_marks(result.items, article)
+    result.items = without_marks(result.items, article)
     return result
 
 
@@ -98,21 +97,6 @@ def _may_tell(text: str) -> bool:
     tokens = text.casefold().replace(";", " ").split()
     is_told = any(labels.is_label_word(word) or word in words.COPULAS for word in (tokens[0], tokens[-1]))
     return is_told or text.rstrip(" ;")[-1].isdigit() or _TELLING.search(text) is not None
-
-
-def _without_marks(items: list[str], article: ArticleIndex | None) -> list[str]:
-    """Return items without the number or sign of one form that each has first or last: `A ×1`, `B ×2`; `1st A`, `2nd B`.
-
-    The article tells: it has each of them without that mark, and no mark.
-    """
-    if article is None or not _FEW <= len(items) <= _MOST:
-        return items
-    for split in (lambda item: item.partition(" ")[::2], lambda item: item.rpartition(" ")[::-2]):
-        marks, bare = zip(*map(split, map(str.strip, items)), strict=True)
-        is_mark = len({_DIGITS.sub("0", mark) for mark in marks}) == 1 and not marks[0][:1].isalpha()
-        if is_mark and len({*bare}) == len(bare) and all(map(article.has, map(trim, bare))):
-            return items if any(map(article.has, (*map(trim, items), *marks))) else list(bare)
-    return items
 
 
 def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Block]:
@@ -186,8 +170,8 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     if is_table(lines):
         return "table", table_items(text, article)
     numbered = markers.split_numbered(text)
-    if numbered is not None and _is_lead(numbered[0]):
-        items = [item for part in numbered[1] for item in _item_of_list(part)]
+    if numbered is not None and _is_lead(numbered[0]) and not _has_numbered_names(text, article):
+        items = [item for part in numbered[1] for item in _item_of_list(part, article)]
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return split_lines(lines, article)
@@ -291,7 +275,8 @@ def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
     if any("\n" in value for value in values):
         return []
     if lists := [value for value in values if ";" in value]:
-        return split_semicolons(next((value for value in lists if article is None or article.shares(value)), lists[0]))
+        chosen = next((value for value in lists if article is None or article.shares(value)), lists[0])
+        return split_semicolons(chosen, article)
     return [] if any(map(is_clause, values)) else values
 
 
@@ -314,7 +299,14 @@ def _is_lead(text: str) -> bool:
     return not bare or bare[-1] in ":：.!?\n" or labels.is_label_word(bare.split()[-1].casefold())
 
 
-def _item_of_list(part: str) -> list[str]:
+def _has_numbered_names(text: str, article: ArticleIndex | None) -> bool:
+    """Tell whether only some items of a list have numbers, and one has its own in the article: `1. FC Köln; Geldstrafe`."""
+    parts = list(map(str.strip, _parts(text)))
+    numbered = [part for part in parts if markers.strip_number(part) != part]
+    return article is not None and len(numbered) < len(parts) and any(map(article.has_exactly, numbered))
+
+
+def _item_of_list(part: str, article: ArticleIndex | None) -> list[str]:
     """Return the first line of a numbered item, split where it holds a list of its own; the others explain it."""
     line = next((line for line in part.split("\n") if any(map(str.isalnum, line))), "")
-    return split_semicolons(line)
+    return split_semicolons(line, article)

@@ -12,6 +12,7 @@ from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
 from pipeline.clean.cleaner.trim import trim
+from pipeline.core.text.korean import strip_particles
 from pipeline.core.text.language import detector
 from pipeline.core.text.scripts import main_script
 
@@ -28,7 +29,8 @@ _GLOSSES = tuple(
 )
 _SLASH = _GLOSSES[2]
 _SAMPLE = 2000  # characters of an article that show its language
-_MOST = 20  # items that tell what a list is
+_CASE = re.compile("[가-힣][은는이가을를]$")  # a topic, subject or object
+_DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
 _SIGN = re.compile(r"\s[-–—]|[)）\]］／/=＝]|\d\s*$")
 _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
@@ -125,7 +127,7 @@ def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
     """Split one of several lines: it is one phrase, unless semicolons or two commas make it a list."""
     if is_clause(line.strip()):
         return [line]
-    parts = split_semicolons(line)
+    parts = split_semicolons(line, article)
     if len(parts) > 1:
         return parts
     if "」「" in line:
@@ -159,6 +161,26 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
 
 def _are_both(half: re.Match[str], article: ArticleIndex) -> bool:
     return article.has(trim(half["head"])) and article.has(trim(half["tail"]))
+
+
+def without_marks(items: list[str], article: ArticleIndex | None) -> list[str]:
+    """Return items without what each has first or last: a number or sign of one form (`A ×1`, `B ×2`; `1st A`, `2nd B`), or the
+    particle of its sentence (`국무회의는`, `건설 비용이`).
+
+    The article tells: it has each of them without that mark, and no mark; it hangs no particle on a noun that has one already.
+    """
+    if article is None or not _FEW <= len(items) <= _MOST:
+        return items
+    if all(map(_CASE.search, items)):
+        nouns = [strip_particles(item) for item in items]
+        are_nouns = all(len(item) == len(noun) + 1 for item, noun in zip(items, nouns, strict=True))
+        return nouns if are_nouns and not any(map(article.inflects, items)) else items
+    for split in (lambda item: item.partition(" ")[::2], lambda item: item.rpartition(" ")[::-2]):
+        marks, bare = zip(*map(split, map(str.strip, items)), strict=True)
+        is_mark = len({_DIGITS.sub("0", mark) for mark in marks}) == 1 and not marks[0][:1].isalpha()
+        if is_mark and len({*bare}) == len(bare) and all(map(article.has, map(trim, bare))):
+            return items if any(map(article.has, (*map(trim, items), *marks))) else list(bare)
+    return items
 
 
 def without_translations(lists: Sequence[list[str]], article: ArticleIndex | None) -> Sequence[list[str]]:

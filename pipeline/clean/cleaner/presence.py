@@ -57,7 +57,10 @@ class ArticleIndex:
     def quotes(self, phrase: str) -> bool:
         """Tell whether the article has the phrase between quotes: a title, though it may read like a sentence."""
         at = self.text.find(phrase)
-        return at > 0 and self.text[at - 1] in _OPENING and self.text[at + len(phrase) :][:1] in _CLOSING
+        before, behind = self.text[max(0, at - 2) : max(0, at)], self.text[at + len(phrase) :][:2]
+        if before.strip() == "«":  # with spaces within, in French
+            return behind.strip() == "»"
+        return before[-1:] in _OPENING and behind[:1] in _CLOSING
 
     def classify(self, phrase: str) -> tuple[str, str]:
         """Return the tier of the phrase and its surface, which is the article's where only spacing or width differs."""

@@ -24,6 +24,7 @@ _SCORE = re.compile(words.SCORES, re.IGNORECASE)
 _LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
 _FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
 _GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
+_AROUND_COLON = re.compile(r"[\w'’-]+ ?: ?[^\W\d][\w'’-]*")
 _GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
 _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
 _CONJUNCTION = re.compile(
@@ -58,7 +59,7 @@ def refine(candidate: str, article: ArticleIndex | None, depth: int = 0) -> Iter
             parts = rule(text, article)
             if parts is None:
                 continue
-            if article is not None and article.has(text):
+            if article is not None and rule is not _conjunction and article.has(text):
                 break
             for part in parts:
                 yield from refine(part, article, depth + 1)
@@ -82,8 +83,10 @@ def _without_loop(candidate: str) -> str:
 
 
 def _with_sign(candidate: str, article: ArticleIndex | None) -> str:
-    """Keep a sign that looks like a bullet but stands before the phrase in the article, too: `-5도`, `#MeToo`; else empty."""
+    """Keep a sign that the article has, too: it looks like a bullet (`-5도`, `#MeToo`), or ends a title in quotes; else empty."""
     text = candidate.strip()
+    if article is not None and text[-1:] in ("?", "!") and article.quotes(text):
+        return text
     if article is None or text[:1] not in ("-", "#", "+", "−", "'", "’", "*") or not text[1:2].isalnum():
         return ""
     bare = trim(text)
@@ -94,7 +97,7 @@ def _with_sign(candidate: str, article: ArticleIndex | None) -> str:
 
 def _semicolons(text: str, article: ArticleIndex | None) -> list[str] | None:
     """Split a list inside an item. One semicolon may belong to a title, two separate."""
-    parts = split_semicolons(text)
+    parts = split_semicolons(text, article)
     return parts if len(parts) > 2 else None
 
 
@@ -172,7 +175,7 @@ def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
     if match is None:
         return None
     head, tail = text[: match.start()], text[match.end() :]
-    if not any(map(str.isalnum, head)) or not any(map(str.isalnum, tail)):
+    if not any(map(str.isalnum, head)) or not any(map(str.isalnum, tail)) or (article and is_title(text, article)):
         return None
     colon = ":" in match[0] or "：" in match[0]
     if article is not None and (article.has(trim(head)) or article.has(trim(tail))):
@@ -182,6 +185,11 @@ def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
     if match[0] in (":", "：") and match.re is _GLUED_COLON:
         return None
     return [tail] if _is_category(head) else [head]
+
+
+def is_title(text: str, article: ArticleIndex) -> bool:
+    """Tell whether the article has the words around a colon as they are, so that it is a title: `Star Trek: Picard`."""
+    return (middle := _AROUND_COLON.search(text)) is not None and article.has_exactly(middle[0])
 
 
 def _dash_gloss(head: str, tail: str) -> list[str] | None:
@@ -212,7 +220,7 @@ def _listed(text: str, article: ArticleIndex | None) -> list[str] | None:
     """Split `A, B` where the article has A and B, but not side by side."""
     if article is None:
         return None
-    for parts in split_listed(text):
+    for parts in split_listed(text, article):
         trimmed = [trim(part) for part in parts]
         if len(parts) > 1 and all(len(part) > 1 and article.has(part) for part in trimmed):
             return parts

@@ -14,10 +14,11 @@ from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import COPULA, has_subject, refine
+from pipeline.clean.cleaner.refine import COPULA, has_subject, is_title, refine
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import announced_quotes
 from pipeline.clean.cleaner.statuses import Status
+from pipeline.clean.cleaner.trim import trim
 from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
 from pipeline.core.text.lenient_json import Bare, Collection, Value, find_literal
@@ -65,7 +66,8 @@ def clean_short(
     if answer.status != "ok":
         return "", answer.status
     line = strip_number(answer.line)
-    label = next(refine(line if article is None or article.has(line) else _without_remark(line, article), None), "")
+    is_whole = article is not None and is_title(line, article)
+    label = trim(line) if is_whole else next(refine(_without_remark(line, article), None), "")
     supported = article is not None and article.shares(label)
     is_fault = (article is None or not article.has(label)) and (faults.is_fault(raw) or faults.is_fault(answer.lines))
     if statuses.is_no_answer(label, article) or is_fault or (not supported and statuses.is_placeholder(label)):
@@ -122,13 +124,13 @@ def _without_remark(line: str, article: ArticleIndex | None) -> str:
     """Drop what stands in brackets at the end; beside a word or two it says which (`Dune (film)`), unless the article has the words
     before it alone: `Tram line (transport)`."""
     remark = _REMARK.search(line)
-    if remark is None:
+    if remark is None or article is None or article.has(line):
         return line
     head = line[: remark.start()]
     says_which = max(len(head.split()), len(remark[1].split())) <= _FEW_WORDS and main_script(head) == main_script(
         remark[1]
     )
-    is_category = article is not None and article.shares(head) and not article.shares(remark[1])
+    is_category = article.shares(head) and not article.shares(remark[1])
     return line if says_which and not is_category and not statuses.is_placeholder(remark[1]) else head or line
 
 

@@ -39,6 +39,9 @@ _WEAK = (  # what also stands inside names
                r"|(?<=[一-龥])[和与及](?=[一-龥])"),
     re.compile(r"[/／·ㆍ・|&]"), re.compile(r"\s[-–—]\s"), re.compile(r"(?<=\w)(?<!\bvs)\.\s+"),
 )  # fmt: skip
+_GLUED = re.compile(r"\w+(?:;\w+)+")  # Steins;Gate
+_OF = re.compile(r"\s(?:of|for|für|von|de|du|des|del|della|di|da|do|van|voor)\s", re.IGNORECASE)
+_MOST_PARTS = 8  # of one name: Ministry of Housing, Communities and Local Government
 _MANY = 100  # commas: no list of key phrases, and a loop would be looked up in the article pair by pair
 
 _PROTECTED = re.compile(words.PROTECTED)
@@ -53,8 +56,15 @@ def split_inline(text: str, article: ArticleIndex | None) -> list[str]:
         return hashtags
     if bulleted := markers.split_bulleted(text.strip()):
         return bulleted
-    hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
-    return [part.translate(_SHOWN) for part in _split_hidden(hidden, article)]
+    return [part.translate(_SHOWN) for part in _split_hidden(_hide(text, article), article)]
+
+
+def _hide(text: str, article: ArticleIndex | None) -> str:
+    """Hide the separators in brackets, in quotes and in names that the article writes so (`Steins;Gate`)."""
+    hidden: str = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
+    if article is None or ";" not in hidden:
+        return hidden
+    return _GLUED.sub(lambda match: match[0].translate(_HIDDEN) if article.has_exactly(match[0]) else match[0], hidden)
 
 
 def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
@@ -78,17 +88,16 @@ def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
     return [match[0][1:-1].strip() for match in spans]
 
 
-def split_semicolons(text: str) -> list[str]:
-    """Return the parts of the text between semicolons that no bracket encloses."""
+def split_semicolons(text: str, article: ArticleIndex | None) -> list[str]:
+    """Return the parts of the text between semicolons that no bracket and no name encloses."""
     if not _SEMICOLONS.search(text):
         return [text]
-    hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
-    return [part.translate(_SHOWN) for part in _SEMICOLONS.split(hidden)]
+    return [part.translate(_SHOWN) for part in _SEMICOLONS.split(_hide(text, article))]
 
 
-def split_listed(text: str) -> list[list[str]]:
+def split_listed(text: str, article: ArticleIndex) -> list[list[str]]:
     """Return every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
-    readings = [way.split(text) for way in _WEAK]
+    readings = [_merged(way.split(text), way.findall(text), article) for way in _WEAK if way.search(text)]
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
 
 
@@ -98,20 +107,33 @@ def split_conjunction(text: str) -> list[str]:
 
 
 def split_commas(text: str, article: ArticleIndex | None) -> list[str]:
-    """Return the parts between commas; two neighbours that the article writes as one (Washington, D.C.) stay one."""
+    """Return the parts between commas; neighbours that the article writes as one name (Washington, D.C.) stay one."""
     parts = _COMMAS.split(text)
-    if article is None or len(parts) > _MANY:
+    return parts if article is None else _merged(parts, _COMMAS.findall(text), article)
+
+
+def _merged(parts: list[str], seams: list[str], article: ArticleIndex) -> list[str]:
+    """Return the parts with those joined again, by the seams between them, that are one name in the article."""
+    if len(parts) > _MANY:
         return parts
-    seams = _COMMAS.findall(text)
     joined = [_has_pair(article, *pair) for pair in zip(parts, seams, parts[1:], strict=False)]
+    # A longer chain in the article is a list there as well, but for what it is the head of.
+    names = {
+        at for at, is_pair in enumerate(joined) if is_pair and not any((*joined[at - 1 : at], *joined[at + 1 : at + 2]))
+    }
+    names.update(at for start in range(len(parts)) for at in range(start, _end_of_name(parts, seams, start, article)))
     merged = [parts[0]]
-    for at, part in enumerate(parts[1:]):
-        # A longer chain in the article is a list there as well.
-        if joined[at] and not any(joined[max(0, at - 1) : at]) and not any(joined[at + 1 : at + 2]):
-            merged[-1] = f"{merged[-1]}{seams[at]}{part}"
-        else:
-            merged.append(part)
+    for at, (seam, part) in enumerate(zip(seams, parts[1:], strict=True)):
+        merged[-1:] = [f"{merged[-1]}{seam}{part}"] if at in names else [merged[-1], part]
     return merged
+
+
+def _end_of_name(parts: list[str], seams: list[str], start: int, article: ArticleIndex) -> int:
+    """Return the last part of a name that the article writes so and a part begins, as one `of A, B and C` does; else that part."""
+    ends = range(start + 1, min(start + _MOST_PARTS, len(parts))) if _OF.search(parts[start]) else ()
+    end = next((end for end in ends if _CONJUNCTION.search(parts[end])), start)
+    chain = [sign for pair in zip(parts[start:end], seams[start:end], strict=True) for sign in pair] + [parts[end]]
+    return end if end > start and article.has_exactly("".join(chain).translate(_SHOWN).strip()) else start
 
 
 def _has_pair(article: ArticleIndex, left: str, seam: str, right: str) -> bool:
