@@ -7,14 +7,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.collect import charsets
-from pipeline.core.text import folding, language, token_columns
-from pipeline.core.text.folding import fold_space, form_utf8
+from pipeline.core.text import form_columns, language, token_columns
+from pipeline.core.text.folding import fold_space
+from pipeline.core.text.form_columns import forms_utf8
 from pipeline.core.text.tokens import column_counter, encoding_counter
 
 PIECES = [
@@ -57,6 +59,15 @@ def test_a_column_has_the_counts_of_its_texts(encoding: str) -> None:
     assert column_counter(encoding)(column) == encoding_counter(encoding)(["", *given_texts, ""])
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 500])
+def test_a_long_column_is_counted_run_by_run(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    given_texts = ["", *texts(400, 0.1), "", "", "a " * 600 + "a", ""]
+    counts = column_counter("cl100k_base")(pa.chunked_array([given_texts]))
+    monkeypatch.setattr(token_columns, "_AT_ONCE", at_once)
+    assert column_counter("cl100k_base")(pa.chunked_array([given_texts])) == counts
+    assert encoding_counter("cl100k_base")(given_texts) == counts
+
+
 def test_words_that_come_again_are_counted_once() -> None:
     counted: list[list[str]] = []
     column = pa.chunked_array([["a harbour of the city of the harbour", "the city"] * 3000, ["two  spaces"]])
@@ -95,7 +106,15 @@ def test_a_column_of_other_words_is_counted_text_by_text_and_so_are_the_next() -
 )
 def test_the_form_of_a_text_is_that_of_its_words(text: str) -> None:
     form = unicodedata.normalize("NFKC", text)
-    assert form_utf8(text.encode()).decode() == (text if form is text else fold_space(form))
+    assert [data.decode() for data in forms_utf8(pa.array([text]))] == [text if form is text else fold_space(form)]
+
+
+def test_a_column_has_the_forms_of_its_texts() -> None:
+    given_texts = ["", *texts(900, 0.1), "끝…", ""]
+    column = pa.chunked_array([given_texts[:300], [], pa.array(["not of it", *given_texts[300:]])[1:]])
+    alone = [next(forms_utf8(pa.array([text]))) for text in given_texts]
+    assert list(forms_utf8(column)) == alone
+    assert len({len(text) - len(form) for text, form in zip(given_texts, alone, strict=True)}) > 2
 
 
 def test_white_space_is_folded_wherever_it_is() -> None:
@@ -125,8 +144,13 @@ def test_a_text_that_cannot_be_misread_is_told_sooner() -> None:
     } == set(b"\xc2\xc3\xc5\xc6\xcb\xe2")
 
 
+def _is_stable(character: str) -> bool:
+    data = character.encode(errors="surrogatepass")
+    return not len(form_columns._unstable(np.frombuffer(data, np.uint8)))
+
+
 def test_characters_that_are_left_alone_change_nowhere() -> None:
-    stable = [chr(code) for code in range(0x30000) if not folding._UNSTABLE.match(chr(code))]
+    stable = [chr(code) for code in range(0x30000) if _is_stable(chr(code))]
     second = {
         parts[1]
         for code in range(0x110000)

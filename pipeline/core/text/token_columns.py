@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core.text.columns import lists_of, utf8_buffer
+
 ColumnCounter = Callable[[pa.ChunkedArray], list[int]]
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 _OTHER_SPACE = re.compile(r"[^\S ]")  # Python's white space is Unicode's, and four control characters more
 _FEWEST_BYTES = 2**16  # of a column: the words of a small one hardly come again
 _MOST_DIFFERENT = 0.25  # of a column's words, where counting them one by one pays
 _COLUMNS_LEFT = 15  # that are counted text by text after one with more different words
+# Bytes, or words, of which numbers are made at once: those of a whole shard are five times its texts.
+_AT_ONCE = 2**18
 _UNTOLD = -(2**31)  # tokens of a word with other white space: a column has not as many, nor as many words
 
 
@@ -35,7 +39,7 @@ def by_words(count_words: Callable[[Sequence[str]], Any], count: Callable[[Seque
         sums = None if left or column.nbytes < _FEWEST_BYTES else _sums(column, count_words)
         if sums is None:
             left = left or (0 if column.nbytes < _FEWEST_BYTES else _COLUMNS_LEFT)
-            return count(column.to_pylist())
+            return [tokens for some in lists_of(column) for tokens in count(some)]
         others = np.flatnonzero(sums < 0)
         if len(others):
             sums[others] = count(column.take(pa.array(others)).to_pylist())
@@ -47,9 +51,7 @@ def by_words(count_words: Callable[[Sequence[str]], Any], count: Callable[[Seque
 
 def _sums(column: pa.StringArray, count_words: Callable[[Sequence[str]], Any]) -> Numbers | None:
     """Return the tokens of each text by its words, a negative number where they do not tell; None where too many words differ."""
-    starts = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
-    first, last = int(starts[0]), int(starts[-1])
-    data, starts = column.buffers()[2].slice(first, last - first), starts - first
+    data, starts = utf8_buffer(column)
     bounds = _bounds(np.frombuffer(data, np.uint8), starts)
     words = pa.StringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), data).dictionary_encode()
     if len(words.dictionary) > _MOST_DIFFERENT * len(words):
@@ -57,9 +59,18 @@ def _sums(column: pa.StringArray, count_words: Callable[[Sequence[str]], Any]) -
     each = words.dictionary.to_pylist()
     counts = np.asarray(count_words(each), np.int64)
     counts[_without_one_word(each)] = _UNTOLD
-    before = np.zeros(len(bounds), np.int64)  # tokens before each word
-    np.cumsum(counts[words.indices.to_numpy()], out=before[1:])
-    sums: Numbers = np.diff(before[np.searchsorted(bounds, starts)])
+    return _sums_of_runs(counts, words.indices.to_numpy(), np.searchsorted(bounds, starts))
+
+
+def _sums_of_runs(counts: Numbers, words: Any, firsts: Numbers) -> Numbers:
+    """Return the sum of the counts of each text's words; `firsts` are the places of their first ones, and the end."""
+    sums, row = np.empty(len(firsts) - 1, np.int64), 0
+    while row < len(sums):
+        end = max(row + 1, int(np.searchsorted(firsts, firsts[row] + _AT_ONCE, "right")) - 1)
+        before = np.zeros(firsts[end] - firsts[row] + 1, np.int64)  # tokens before each word
+        np.cumsum(counts[words[firsts[row] : firsts[end]]], out=before[1:])
+        sums[row:end] = np.diff(before[firsts[row : end + 1] - firsts[row]])
+        row = end
     return sums
 
 
@@ -72,6 +83,9 @@ def _without_one_word(each: Sequence[str]) -> list[int]:
 
 def _bounds(data: Any, starts: Any) -> Any:
     """Return where words begin, each with the space before it, and where the last one ends."""
-    begins = data == ord(" ")
-    begins[starts[starts < len(data)]] = True
-    return np.append(np.flatnonzero(begins), len(data)).astype(np.int32)
+    parts = list[Any]()
+    for at in range(0, len(data), _AT_ONCE):
+        begins = data[at : at + _AT_ONCE] == ord(" ")
+        begins[starts[slice(*np.searchsorted(starts, (at, at + len(begins))))] - at] = True
+        parts.append((np.flatnonzero(begins) + at).astype(np.int32))
+    return np.concatenate([*parts, np.array([len(data)], np.int32)])

@@ -9,9 +9,10 @@ import hashlib
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core import contracts
-from pipeline.core.text.folding import form_utf8
+from pipeline.core.text.form_columns import forms_utf8
 
 _KEY = pa.binary(16)
 
@@ -34,16 +35,14 @@ class Filter(contracts.Filter):
 
     def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
         """Make the keys only, and reject nothing: a row alone cannot be a duplicate; keys are compared across shards (`unique`)."""
-        titles = [form_utf8((title or "").encode()) for title in articles.column("title").to_pylist()]
-        # bytes, not strings: most texts are in their form as they are, and are never decoded
-        texts = [form_utf8(text) for text in articles.column("text").cast(pa.binary()).to_pylist()]
-        bodies = [_without(title, text) for title, text in zip(titles, texts, strict=True)]
-        title_keys, text_keys = [_key(title) for title in titles], [_key(text) for text in texts]
-        body_keys = [
-            key if len(body) == len(text) else _key(body)
-            for body, text, key in zip(bodies, texts, text_keys, strict=True)
-        ]
-        return [None] * len(texts), {"title_key": title_keys, "text_key": text_keys, "body_key": body_keys}
+        titles = forms_utf8(pc.fill_null(articles.column("title"), ""))
+        keys: dict[str, list[Any]] = {name: [] for name in self.columns.names}
+        for title, text in zip(titles, forms_utf8(articles.column("text")), strict=True):
+            body, text_key = _without(title, text), _key(text)
+            keys["title_key"].append(_key(title))
+            keys["text_key"].append(text_key)
+            keys["body_key"].append(text_key if len(body) == len(text) else _key(body))
+        return [None] * articles.num_rows, keys
 
 
 def _without(title: bytes, text: bytes) -> bytes:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.core import contracts
+from pipeline.core.text.columns import texts_of
 from pipeline.core.text.language import LANGUAGES, detector
 
 _COUNTRIES = {
@@ -59,7 +60,7 @@ class Filter(contracts.Filter):
         self._detect = detector(options.detector)
 
     def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
-        languages = [self._detect(text) for text in articles.column("text").to_pylist()]
+        languages = [self._detect(text) for text in texts_of(articles.column("text"))]
         return [self._reason(language) for language in languages], {"language": languages}
 
     def _reason(self, language: str | None) -> str | None:
