@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import Paused
+from pipeline.core.types import Usage
 from pipeline.job.label_options import Price
 from pipeline.label.cost.prices import Prices, of_a_token
 from pipeline.label.ledger.tariffs import MAX_UNCONFIRMED
@@ -291,6 +292,19 @@ def test_a_model_without_a_price_pauses_the_job_and_is_not_forgotten(make_job: J
 def test_a_version_of_the_asked_model_has_its_price(asked: str, served: str | None, same: bool) -> None:
     price = Price(input=1.0, output=2.0)
     assert Prices({asked: price}).of_served(asked, served) == (price if same else None)
+
+
+def test_a_price_of_the_job_file_is_that_of_versions_that_our_table_has_too() -> None:
+    own, usage = Price(input=1.0, output=10.0), Usage(100, 0, 20, 0)
+    prices = Prices({"gpt-6-luna": own})
+    assert prices.of("gpt-6-luna-2026-11-01") != own  # by itself it is another name
+    for served in ("gpt-6-luna-2026-11-01", "openai/gpt-6-luna", None):
+        assert prices.of_served("gpt-6-luna", served) == own
+        assert prices.cost_usd("gpt-6-luna", served, usage) == pytest.approx(300e-6)
+    version = Price(input=3.0, output=30.0)
+    given = Prices({"gpt-6-luna": own, "gpt-6-luna-2026-11-01": version})
+    assert given.of_served("gpt-6-luna", "gpt-6-luna-2026-11-01") == version
+    assert given.of_served("gpt-6-luna", "gpt-5.6-luna") == given.of("gpt-5.6-luna") != own
 
 
 @pytest.mark.parametrize(

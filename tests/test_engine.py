@@ -151,11 +151,13 @@ def test_prices() -> None:
     own = {"mine-*": {"input": 1.0, "output": 10.0, "cached_input": 0.1, "cache_write": 2.0, "flex": 0.25}}
     prices = Prices({name: Price.model_validate(price) for name, price in own.items()})
     usage = Usage(1_000_000, 400_000, 100_000, 100_000)
-    assert prices.cost_usd("mine-2", usage) == pytest.approx(0.5 + 0.04 + 0.2 + 1.0)
-    assert prices.cost_usd("mine-2", usage, "flex") == pytest.approx(1.74 / 4)
-    assert prices.cost_usd("gpt-6-luna-2026-09-01", Usage(100_000, 0, 0), "batch") == pytest.approx(0.005)
-    assert prices.cost_usd("unheard-of", usage) is None
-    assert prices.cost_usd("mine-2", Usage()) is None
+    assert prices.cost_usd("mine-2", "mine-2", usage) == pytest.approx(0.5 + 0.04 + 0.2 + 1.0)
+    assert prices.cost_usd("mine-2", "mine-2", usage, "flex") == pytest.approx(1.74 / 4)
+    assert prices.cost_usd(
+        "gpt-6-luna-2026-09-01", "gpt-6-luna-2026-09-01", Usage(100_000, 0, 0), "batch"
+    ) == pytest.approx(0.005)
+    assert prices.cost_usd("unheard-of", "unheard-of", usage) is None
+    assert prices.cost_usd("mine-2", "mine-2", Usage()) is None
 
 
 def test_an_unknown_price_is_said_and_is_not_zero(make_job: JobMaker, server: Server) -> None:

@@ -101,9 +101,7 @@ class LaneContext:
         """Return the dollars of a reply at its tier: as billed, else by who answered, else by who was asked; None: nobody knows."""
         if reply.billed_usd is not None:
             return reply.billed_usd
-        prices = self.context.prices
-        cost = prices.cost_usd(reply.model, reply.usage, reply.tier)
-        return prices.cost_usd(batch.model, reply.usage, reply.tier) if cost is None else cost
+        return self.context.prices.cost_usd(batch.model, reply.model, reply.usage, reply.tier)
 
     def path(self, batch: Batch, kind: str) -> Path:
         """Return where a file of a batch (`input`, `output`, `error`) lies on this machine."""

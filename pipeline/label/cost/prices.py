@@ -42,19 +42,22 @@ class Prices:
         if model is None:
             return None
         if model not in self._by_model:
-            own = (price for name, price in self._own if fnmatchcase(model, name))
-            self._by_model[model] = next(own, None) or _shipped(model) or listed(model, self._base_url)
+            self._by_model[model] = self._own_of(model) or _shipped(model) or listed(model, self._base_url)
         return self._by_model[model]
+
+    def _own_of(self, model: str) -> Price | None:
+        return next((price for name, price in self._own if fnmatchcase(model, name)), None)
 
     def of_served(self, asked: str | None, served: str | None) -> Price | None:
         """Return the price of the model that answered.
 
-        Its own; or that of the asked one where both are the same but for a version, or where the endpoint does not say.
+        Its own; or that of the asked one where both are the same but for a version, or where the endpoint does not say: if nobody
+        else has its own, or if the job file prices the asked one, for endpoints answer under the name of a version.
         """
-        price = self.of(served)
-        return (
-            self.of(asked) if price is None and (served is None or _family(served) == _family(asked or "")) else price
-        )
+        if served is not None and _family(served) != _family(asked or ""):
+            return self.of(served)
+        own = [price for name in (served, asked) if name is not None and (price := self._own_of(name))]
+        return own[0] if own else self.of(served) or self.of(asked)
 
     def table(self, asked: str | None) -> dict[str, list[float | None]]:
         """All prices by model pattern, and that of the asked model: what reservations depend on."""
@@ -63,9 +66,10 @@ class Prices:
             prices[asked] = price
         return {name: _numbers(price) for name, price in prices.items()}
 
-    def cost_usd(self, model: str | None, usage: Usage, tier: str | None = None) -> float | None:
-        """Return the dollars for one reply, or None where the model's price or the usage is not known."""
-        price = self.of(model)
+    def cost_usd(self, asked: str | None, served: str | None, usage: Usage, tier: str | None = None) -> float | None:
+        """Return the dollars for one reply, by who answered, else by who was asked; None where neither's price, or the usage, is
+        known."""
+        price = self.of_served(asked, served) or self.of(asked)
         if price is None or usage.input_tokens is None or usage.output_tokens is None:
             return None
         return dollars(price, usage) * share_of(price, tier)

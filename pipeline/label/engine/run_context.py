@@ -91,8 +91,7 @@ class RunContext:
             return 0.0
         if reply.billed_usd is not None:
             return reply.billed_usd
-        cost = self.prices.cost_usd(reply.model, reply.usage, reply.tier)
-        return self.prices.cost_usd(self.model, reply.usage, reply.tier) if cost is None else cost
+        return self.prices.cost_usd(self.model, reply.model, reply.usage, reply.tier)
 
     @property
     def is_unpriced(self) -> bool:
