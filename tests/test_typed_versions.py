@@ -102,6 +102,20 @@ def test_dates_as_they_are_written(class_job: Any, tmp_path: Path, dates: str, k
     assert loaded(work, "1.0.0", tmp_path / "cache")["train"].features["published_at"].dtype == kind
 
 
+@pytest.mark.parametrize("date", ["2026-05-0{n}T10:00:00+09:00", "2026-05-0{n}"])
+@pytest.mark.parametrize("undated", [0, 3])
+def test_the_card_says_how_many_bytes_classes_and_dates_take(
+    class_job: Any, tmp_path: Path, date: str, undated: int
+) -> None:
+    work = run(class_job([*dated(9, date=date), *dated(undated, first=9, date="")]))
+    card = (work.versions / "1.0.0" / "README.md").read_text("utf-8").split("---\n")[1]
+    info = next(one for one in yaml.safe_load(card)["dataset_info"] if one["config_name"] == "default")
+    made = loaded(work, "1.0.0", tmp_path / "cache")
+    assert {split["name"]: split["num_bytes"] for split in info["splits"]} == {
+        name: split.info.splits[name].num_bytes for name, split in made.items()
+    }
+
+
 def test_one_that_is_no_date_makes_them_text(class_job: Any, tmp_path: Path) -> None:
     articles = dated(6)
     articles[3]["published"] = "yesterday"

@@ -98,7 +98,9 @@ def as_typed(rows: pa.Table, kinds: Kinds) -> pa.Table:
     for name, kind in kinds.items():
         column = rows.column(name)
         if isinstance(kind, str):
-            typed = column.cast(pa.timestamp("s", "UTC" if kind == UTC_SECONDS else None))
+            # as `datasets` makes it, chunk by chunk: a chunked array's own cast gives a mask where nothing is null
+            timestamps = pa.timestamp("s", "UTC" if kind == UTC_SECONDS else None)
+            typed = pa.chunked_array([chunk.cast(timestamps) for chunk in column.chunks], timestamps)
         else:
             numbers = pc.index_in(column, pa.array(list(kind), pa.string()))
             # as `datasets` makes it: no mask where nothing is null
