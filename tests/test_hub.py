@@ -427,6 +427,21 @@ def test_an_interrupted_recreation_goes_on(job: Publisher) -> None:
     assert log["versions"] == names and "on_their_way" not in log
 
 
+@pytest.mark.parametrize("tags", [0, 1])
+def test_a_recreation_that_stopped_before_a_tag_goes_on(job: Publisher, tags: int) -> None:
+    """Its commit at the head is ours, not somebody's edit."""
+    job.run()
+    job.grow(14)
+    job.run()
+    del job.hub.repos[REPO]
+    job.hub.fault("tag", status=403, skip=tags)
+    job.run("publish", "--recreate", code=1)
+    assert list(job.hub.tags(REPO)) == ["1.0.0"][:tags]
+    assert f"labelmill publish {job.path} --recreate brings" in job.run("publish", code=1)
+    job.run("publish", "--recreate")
+    job.check("1.0.0", "1.1.0")
+
+
 def test_recreating_tells_of_what_was_taken_down(job: Publisher) -> None:
     job.run()
     job.run("takedown", "--id", job.rows("1.0.0", "train")[0]["id"])

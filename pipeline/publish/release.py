@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.core.errors import HubError, InputError
 from pipeline.core.files import file_digest
-from pipeline.publish import card
+from pipeline.publish import card, release_log
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.repository import OURS, changes, first_names, manifest_at
 from pipeline.versions import store
@@ -40,6 +40,13 @@ def title_of(manifest: dict[str, Any]) -> str:
 def find_commit(hub: Hub, manifest: dict[str, Any]) -> str | None:
     """Return the commit of a version, None where it is not in the history."""
     return next((commit.id for commit in hub.commits() if commit.title == title_of(manifest)), None)
+
+
+def is_on_its_way(hub: Hub, head: str, folder: Path) -> bool:
+    """Tell whether the commit at the head is a version in `folder` that `--recreate` sent, and was stopped before it made the tag."""
+    names = release_log.read(folder, hub.repo).on_their_way
+    sent = [store.read_manifest(folder / name) for name in names if (folder / name / store.MANIFEST).exists()]
+    return any(find_commit(hub, manifest) == head for manifest in sent)
 
 
 # --- the way out ---
@@ -133,7 +140,11 @@ def recreate(hub: Hub, versions: list[Path], private: bool) -> Iterator[str]:
             raise InputError(f"{path}: it is not as its manifest says ({first_names(wrong)}); nothing was sent")
     if (state := hub.look()) is None:
         hub.create(private)
-    elif not state.versions and "README.md" in hub.files(state.head):
+    elif not (
+        state.versions
+        or "README.md" not in hub.files(state.head)
+        or find_commit(hub, store.read_manifest(versions[0]))
+    ):
         raise InputError(f"{hub.repo} has a README.md of its own, which these versions would replace: delete it first")
     for path, previous in zip(versions, [None, *versions], strict=False):
         _log.info(f"sending version {path.name} to {hub.repo}")

@@ -41,16 +41,19 @@ def state_of(work: Workspace) -> State | None:
 # --- does it stand where we left it? ---
 
 
-def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
+def check_head(hub: Hub, state: State, folder: Path, adopt: bool, is_ours: bool = False) -> None:
     """Check that nobody else changed the repository since our last version; `folder` has the versions that are here.
 
-    Raises InputError, naming what changed, unless `adopt` says to go on from there.
+    `is_ours`: the commit at the head is one of them, whose tag is not there yet.  Raises InputError, naming what changed, unless
+    `adopt` says to go on from there.
     """
     broken = release_log.read(folder, hub.repo).broken
     newest = max(state.versions, key=numbers, default=None)
     if sound := max((version for version in state.versions if version not in broken), key=numbers, default=None):
         # Before anything else: another job's repository would look like one that somebody changed.
         _check_is_ours(hub, sound, manifest_at(hub, sound), folder)
+    if is_ours:
+        return
     if adopt or newest is None:
         strange = [] if adopt else sorted(set(hub.files(state.head)) - _FIRST)
         if strange:

@@ -62,7 +62,8 @@ def preview(planned: Plan) -> str:
 def _to_hub(work: Workspace, hub: Hub, options: RunOptions, others: OtherStages) -> str:
     state = _finish_pending(work, hub, options)
     if state:
-        repository.check_head(hub, state, work.versions, options.adopt)
+        is_ours = release.is_on_its_way(hub, state.head, work.versions)
+        repository.check_head(hub, state, work.versions, options.adopt, is_ours)
     last, their_card = store.latest(work.versions), hub.text("README.md", state.head) if state else None
     state = _recreate(work, hub, state, options)
     is_out = last is None or (state is not None and last.name in state.versions)
