@@ -154,15 +154,33 @@ KEY_FORMS = [
     "AGE-SECRET-KEY-1<36 58>", "rubygems_<16 48>", "PMAK-<16 24>-<16 34>",
     "https://discord.com/api/webhooks/<10 18>/<64 68>", "M<62 25>.<62 6>.<64 38>", "Authorization: Bearer <62 40>",
     "lsv2_pt_<16 32>_<16 10>", "tvly-dev-<62 32>", "sbp_<16 40>", "client_secret: '<62 40>'", "X-Api-Key: <16 40>",
-    "vcp_<62 56>",
+    "vcp_<62 56>", "aio_<62 28>", "cmVmd<62 59>", "2/<10 16>/<10 16>:<16 32>", "pk_<10 8>_<36 32>", "CFPAT-<64 43>",
+    "duffel_live_<64 43>", "FLWSECK-<16 32>-X", "fio-u-<64 64>", "pat.<62 22>.<16 24>.<62 20>", "s-s4t2ud-<16 64>",
+    "ico-<62 32>", "<62 6>_<62 29>_mmk", "API-7<36 25>", "sha256~<64 43>", "tk-us-<64 48>", "sm_pat_<62 16>",
+    "snyk_uat.<16 8>.<64 60>", "bkua_<16 40>", "CCIPAT_<62 22>_<16 40>", "A3-<36 6>-<36 6>-<36 5>-<36 5>-<36 5>-<36 5>",
+    f"api-{uuid.uuid5(uuid.NAMESPACE_URL, 'a')}", "ATTA<16 72>", "xau_<62 43>", "napi_<16 64>", "ls__<16 32>",
+    "zpka_<16 32>_<16 8>", "re_aB3<62 5>_<62 24>", "KEY<10 32>_<62 22>", "sk_sbox_2<a 25>=", "SWMTKN-1-<16 50>-<16 25>",
+    "PrivateKey = <62 43>=", "wg_private_key: '<62 43>='", "IGQVJ<64 120>", f"pat-na1-{uuid.uuid5(uuid.NAMESPACE_URL, 'b')}",
+    f"https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key={uuid.uuid5(uuid.NAMESPACE_URL, 'c')}",
+    f"https://open.feishu.cn/open-apis/bot/v2/hook/{uuid.uuid5(uuid.NAMESPACE_URL, 'd')}", "dG9rO<62 50>=",
+    "https://maker.ifttt.com/trigger/fire/with/key/<64 22>", "dnkey-<16 26>-<16 52>", "p8e-<16 32>", "4b1d<62 38>",
+    "polar_pat_<62 43>", "apify_api_<62 36>", "unkey_aB3<62 21>", "mka_<62 40>", "secret-live-<64 35>=",
+    '{"auth": "<62 40>="}', "jdbc:postgresql://db/x?user=app&password=x7<62 14>", "curl -u admin:x7<62 14> https://example.com/",
+    "Server=tcp:x.database.windows.net;User ID=sa;Password=x7<62 14>!;", "token-<16 5>:<16 54>", "<16 24>:<16 64>",
+    "api_live.<62 11>.<64 32>", "mlsn.<16 64>", "1000.<16 32>.<16 32>", "live_aB3-x9<62 36>", "as-aB3<62 19>",
+    f"{uuid.uuid5(uuid.NAMESPACE_URL, 'e')}:<16 32>", "signkey-prod-<16 64>", "skaB3<62 150>", "e2b_<16 40>",
+    "mdb_sa_sk_<64 40>", "ncp_iam_<62 30>", "st.<16 24>.<16 32>.<16 32>", "mfa.<64 84>", "oauth:<16 30>",
+    "sc_<16 12>.<16 4>.acc-<16 16>.<62 60>", "xprv<b 107>", "nsec1<q 58>", "bkat_<16 40>",
+    "KwDiBf89QgGbjEhKnhXJuH7LrciVrZi3qYjgd9M7rFU73sVHnoWn", "5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
 ]  # fmt: skip
-ALPHABETS = {"10": DIGITS, "16": HEX, "36": string.ascii_uppercase + DIGITS, "62": BASE62, "64": BASE64}
+ALPHABETS = {"a": string.ascii_lowercase, "b": BASE62.translate({ord(sign): None for sign in "0OIl"}),
+             "q": "qpzry9x8gf2tvdw0s3jn54khce6mua7l", "10": DIGITS, "16": HEX, "36": string.ascii_uppercase + DIGITS, "62": BASE62, "64": BASE64}  # fmt: skip
 
 
 @pytest.mark.parametrize("form", KEY_FORMS)
 def test_every_kind_of_key(form: str) -> None:
     for before, behind in (("", ""), ("키는 ", "입니다."), ("(", ")"), ("use: `", "` for it")):
-        key = re.sub(r"<(\d+) (\d+)>", lambda match: drawn(ALPHABETS[match[1]], int(match[2])), form)
+        key = re.sub(r"<(\w+) (\d+)>", lambda match: drawn(ALPHABETS[match[1]], int(match[2])), form)
         text = f"{before}{key}{behind}"
         assert leaks.credentials(text) == 1, text
         assert leaks.personal(text) == 0, text
@@ -189,7 +207,13 @@ NO_KEYS = [
     "xoxo-gossip-girl-is-back-on-the-air", "xoxo-gossip-girl-2026", "AKIAIOSFODNN7EXAMPLE",
     "hvs.com", "dp.st.ct", "AIzawa Hiroshi won",
     "whsec_your_signing_secret_goes_here", "Authorization: Bearer <token>", "eyJhbGciOiJIUzI1NiJ9", "glpat-",
-    "12:34:56:AA:BB:CC", "gsk_share_price_2026",
+    "12:34:56:AA:BB:CC", "gsk_share_price_2026", "User Id=myUsername;Password=myPassword1;", "?user=kim&password=***",
+    "live_Updates_from_the_World_Cup_2026_Final_tonight1", "re_Opening2_internationalization12345", "curl -u $USER:$PASS7777",
+    "docker run -u 1000:1000 postgres:16.4", "KwDiBf89QgGbjEhKnhXJuH7LrciVrZi3qYjgd9M7rFU73sVHnoWm", "A3-PAPER-FORMAT-SIZES",
+    "API-FIRST-COMPANIES-OF-THE-YEAR2026", "as-salamu-alaykum-greetings-2026", "npub1sn0wdenkukak0d9dfczzeacvhkrgz92ak56egt",
+    "xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7usUDFdp6W1EGMcet8",
+    "urn:uuid:550e8400-e29b-41d4-a716-446655440000:1", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "pk_test_0123456789",
+    "private_key = Ed25519PrivateKey.generate()", "token-ring-network-architecture", "pat-a-cake-pat-a-cake-bakers-man",
 ]  # fmt: skip
 
 

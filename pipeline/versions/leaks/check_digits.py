@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from hashlib import sha256
 
 
 def luhn(digits: str) -> bool:
@@ -15,6 +16,18 @@ def luhn(digits: str) -> bool:
 def iban(text: str) -> bool:
     """Bank accounts (ISO 13616): letters are numbers from 10 on, the country goes last, and the rest by 97 is 1."""
     return int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
+
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def base58(text: str) -> bool:
+    """Keys of bitcoin (Base58Check): the last four bytes are the first of the others' SHA-256, taken twice."""
+    number = 0
+    for sign in text:
+        number = number * 58 + _BASE58.index(sign)
+    whole = number.to_bytes(-(-number.bit_length() // 8))
+    return sha256(sha256(whole[:-4]).digest()).digest()[:4] == whole[-4:]
 
 
 def korean_resident(digits: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from pipeline.versions.leaks import check_digits
 from pipeline.versions.leaks.places import Finding, Places, disjoint
 
 # `sk-` begins the keys of many makers, and addresses that are about SK hynix or SK On.  What tells them apart is that keys are
@@ -20,6 +21,10 @@ _MIXED = r"(?=[A-Za-z_-]{0,80}\d)(?:[\w-]{0,15}?(?:[A-Za-z](?=\d)|\d(?=[A-Za-z])
 # A word or number between hyphens at the beginning, as in sk-on-2q26-hbm4e: what follows is an address, also where it ends with
 # a digest of the article.
 _WORDS = r"(?:[A-Za-z][a-z]+|[A-Z]{2,}|\d{2,})[_-]|[\w-]{0,20}[_-](?:[A-Za-z]?[a-z]{3,}|[A-Z]{4,}|\d{4,})[_-]"
+# Not a word, nor words: a digit and letters of both sizes, in a run of letters and digits, or with others between them.
+_RANDOM = r"(?=[A-Za-z]*\d)(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])"
+_RANDOM_OF_TWO = r"(?=[A-Za-z_-]*\d)(?=[a-z0-9_-]*[A-Z])(?=[A-Z0-9_-]*[a-z])"
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SK = rf"""\bsk-(?:
     (?:proj|svcacct|admin|None|ant(?:-[a-z]{{2,12}}\d\d)?|or(?:-v\d)?)-(?=[A-Za-z0-9]{{20}}|{_MIXED})[\w-]{{20,}}
     |lf-[0-9a-f]{{8}}-[0-9a-f-]{{27}}
@@ -38,6 +43,12 @@ _ASSIGNED = rf"""{_NAME}{_GIVEN}(?:
         [A-Za-z0-9][\w/+.~-]{{19,}}={{0,2}}
     |(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{{32,}}(?![\w-])
 )"""
+# The password of a database's connection string, or of a command line.
+_NO_PASSWORD = r"(?!(?i:(?:my|your)?[_-]?(?:password|passwd|pass|pwd))\b|\$|\*|<|\{|\[|%)"
+_OF_DATABASE = rf"""(?i:(?:user(?:\ ?id|name)?|uid)=[^;&\s"'=]{{1,64}}[;&]\ ?(?:password|pwd)=){_NO_PASSWORD}
+    (?=[^;&\s"']*\d)[^;&\s"']{{6,128}}"""
+_OF_COMMAND = rf"""curl\ [^\n]{{0,60}}?(?:-u|--user)[\ =]["']?[\w.@+-]{{1,64}}:{_NO_PASSWORD}(?=[^\s"']*\d)[^\s"']{{8,}}"""
+_WALLET = r"[5KL][1-9A-HJ-NP-Za-km-z]{50,51}"  # of bitcoins, by its check digits
 _BEARER = r"(?i:authorization)[\"']?\ ?[:=]\ ?[\"']?(?i:bearer|basic|token|bot)\ (?=[\w/+.~-]*\d)[\w/+.~-]{20,}={0,2}"
 
 # (marks, one of which stands in a place that holds the form; the form).  \b before each, where it does not begin with a sign.
@@ -63,6 +74,11 @@ _TOKENS: list[tuple[str, str]] = [
     ("pa-", r"pa-(?=[\w-]*[A-Z])(?=[\w-]*[a-z])(?=[\w-]*\d)[\w-]{43}(?![\w-])"),
     ("sk_", r"sk_[0-9a-f]{48}"),
     ("AZOpenAI JQQJ99", r"[A-Za-z0-9]{40,60}(?:AZOpenAI|JQQJ99)[A-Za-z0-9]{10,40}"),
+    ("ls__", r"ls__[0-9a-f]{32}"),
+    ("e2b_", r"e2b_[0-9a-f]{40}"),
+    ("aio_", r"aio_[A-Za-z0-9]{28}(?![A-Za-z0-9])"),
+    ("apify_api_", r"apify_api_[A-Za-z0-9]{30,}"),
+    ("as- ak-", rf"a[sk]-{_RANDOM}[A-Za-z0-9]{{22}}(?![\w-])"),
     # code and packages
     ("ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{36,}"),
     ("github_pat_", r"github_pat_\w{22,}"),
@@ -90,6 +106,22 @@ _TOKENS: list[tuple[str, str]] = [
     ("sntry", r"(?:sntryu_[0-9a-f]{64}|sntrys_eyJ[\w+/=-]{40,})"),
     ("glsa_ glc_", r"(?:glsa_[A-Za-z0-9]{32}_[0-9A-Fa-f]{8}|glc_eyJ[\w+/=-]{40,})"),
     ("NRAK- NRII- NRIQ-", r"(?:NRAK-[A-Z0-9]{27}|NRI[IQ]-[\w-]{32})"),
+    ("bkua_ bkat_ bkaj_ bkct_", r"bk(?:ua|at|aj|ct)_[0-9a-f]{40}"),
+    ("CCIPAT_ CCIPRJ_", r"CCI(?:PAT|PRJ)_[A-Za-z0-9]{22}_[0-9a-f]{40}"),
+    ("cmVmd", r"cmVmd[A-Za-z0-9]{59}(?![A-Za-z0-9])"),
+    ("snyk_", r"snyk_[us]at\.[0-9a-f]{8}\.[\w.-]{40,}"),
+    ("API-", r"API-(?=[A-Z]*\d)[A-Z0-9]{26,31}(?![\w-])"),
+    ("pat. sat.", r"[ps]at\.[\w-]{22}\.[0-9a-f]{24}\.[A-Za-z0-9]{20}"),
+    ("api- sdk-", rf"(?:api|sdk)-{_UUID}"),
+    ("ATTA", r"ATTA[0-9A-Fa-f]{72}"),
+    ("pk_", r"pk_(?:\d{6,9}_[A-Z0-9]{32}|[0-9a-f]{34}(?![A-Za-z0-9]))"),
+    ("CFPAT-", r"CFPAT-[\w-]{43}"),
+    ("dnkey-", r"dnkey-[a-z0-9=_-]{26}-[a-z0-9=_-]{52}"),
+    ("fio-u-", r"fio-u-[\w=-]{64}"),
+    ("ico-", r"ico-[A-Za-z0-9]{32}(?![\w-])"),
+    ("mka_", r"mka_[A-Za-z0-9]{40,}"),
+    (".acc-", r"(?:sc|ext|scauth|authress)_[a-z0-9]{5,30}\.[a-z0-9]{4,6}\.acc-[a-z0-9-]{10,32}\.[\w+/=-]{30,}"),
+    ("s-s4t2", r"s-s4t2(?:ud|af)-[0-9a-f]{64}"),
     # clouds
     ("AKIA ASIA ABIA ACCA", r"(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
     ("ABSK", r"ABSK[A-Za-z0-9+/]{80,}={0,2}"),
@@ -124,6 +156,23 @@ _TOKENS: list[tuple[str, str]] = [
     ("AKID", r"AKID[A-Za-z0-9]{32}(?![A-Za-z0-9])"),
     ("AQVN t1. y0_", r"(?:AQVN[\w-]{35,38}|y[0-3]_[\w-]{50,}|t1\.[\w-]+={0,2}\.[\w-]{86}={0,2})"),
     ("dt0c01.", r"dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    ("sha256~", r"sha256~[\w-]{43}(?![\w-])"),
+    ("SWMTKN-1-", r"SWMTKN-1-[a-z0-9]{50}-[a-z0-9]{25}"),
+    ("token-", r"token-[a-z0-9]{5}:[a-z0-9]{54}"),
+    ("rivateKey rivate_key RIVATE_KEY PresharedKey",
+     r"""(?:\w{0,20}_)?(?:[Pp]rivate_?[Kk]ey|PRIVATE_KEY|PresharedKey)["']? ?[=:] ?["']?[A-Za-z0-9+/]{43}="""),
+    ("tk-us-", r"tk-us-[\w-]{48}"),
+    ("napi_", r"napi_[a-z0-9]{64}"),
+    ("xau_", r"xau_[A-Za-z0-9]{40,}"),
+    ("zpka_", r"zpka_[a-z0-9]{32}_[0-9a-f]{8}"),
+    ("unkey_", rf"unkey_{_RANDOM}[A-Za-z0-9]{{20,}}"),
+    ("signkey-", r"signkey-(?:prod|test|branch)-[0-9a-f]{64}"),
+    ("4b1d", r"4b1d[A-Za-z0-9]{38}(?![A-Za-z0-9])"),
+    ("mdb_sa_sk_", r"mdb_sa_sk_[\w-]{40}"),
+    ("ncp_iam_", r"ncp_iam_[A-Za-z0-9]{16,}"),
+    ("A3-", r"A3-[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})(?:-[A-Z0-9]{5}){3}(?![\w-])"),
+    ("sm_aat_ sm_pat_ sm_sat_", r"sm_[aps]at_[A-Za-z0-9]{16}"),
+    ("st.", r"st\.[0-9a-f]{24}\.[0-9a-f]{32}\.[0-9a-f]{32}"),
     # messages and mail
     ("xox xoxe.", r"xox(?:[abcdprs]|o(?=-\d)|e(?:\.xox[bp])?)-(?=[\w-]*\d)[A-Za-z0-9-]{10,}"),
     ("xapp-", r"xapp-\d-[A-Z0-9]+-\d+-[A-Za-z0-9]{20,}"),
@@ -133,6 +182,18 @@ _TOKENS: list[tuple[str, str]] = [
     (".webhook.office.com",
      r"[\w-]+\.webhook\.office\.com/webhookb2/[0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"),
     ("hooks.zapier", r"hooks\.zapier\.com/hooks/catch/\d+/[A-Za-z0-9]{5,}"),
+    ("qyapi.weixin", rf"qyapi\.weixin\.qq\.com/cgi-bin/webhook/send\?key={_UUID}"),
+    ("/bot/v2/hook/", rf"open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook/{_UUID}"),
+    ("maker.ifttt", r"maker\.ifttt\.com/(?:use|trigger/[^\s?\#]{1,80}/with/key)/[\w-]{20,}"),
+    ("re_", rf"re_{_RANDOM_OF_TWO}[A-Za-z0-9]{{8}}_[A-Za-z0-9]{{24}}(?![A-Za-z0-9])"),
+    ("mlsn.", r"mlsn\.[0-9a-f]{64}"),
+    ("pat-", rf"pat-[a-z]{{2}}\d-{_UUID}"),
+    ("dG9rO", r"dG9rO[A-Za-z0-9+/]{40,}={0,2}"),
+    ("KEY", r"KEY[0-9A-F]{32}_[A-Za-z0-9]{22}"),
+    ("mfa.", r"mfa\.[\w-]{84}"),
+    ("oauth:", r"oauth:[a-z0-9]{30}(?![A-Za-z0-9])"),
+    ("IGQ IGAA", r"IG(?:Q[VW]|AA)[\w-]{100,}"),
+    ("1000.", r"1000\.[0-9a-f]{32}\.[0-9a-f]{32}"),
     (".", r"[MNO][A-Za-z0-9_-]{23,27}\.[\w-]{6}\.[\w-]{27,38}(?![\w.-])"),
     (":AA", r"(?:bot)?\d{8,10}:AA[\w-]{32,34}(?![\w-])"),
     ("SG.", r"SG\.[\w-]{16,32}\.[\w-]{16,64}"),
@@ -152,12 +213,25 @@ _TOKENS: list[tuple[str, str]] = [
     ("access-", r"access-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f-]{27}"),
     ("EZ", r"EZ[AT]K[A-Za-z0-9]{54}"),
     ("shippo_", r"shippo_(?:live|test)_[0-9a-f]{40}"),
+    ("sk_", r"sk_(?:sbox_(?=[a-z]*[2-7])[a-z2-7]{26}[a-z2-7*\#$=]|(?=[a-z]*[2-7])[a-z2-7]{26}[*\#$=])"),
+    ("FLWSECK", r"FLWSECK(?:_TEST)?-[0-9a-z]{32}-X"),
+    ("duffel_", r"duffel_(?:live|test)_[\w=-]{43}"),
+    ("live_ test_", rf"(?:live|test)_(?:[0-9a-f]{{35}}(?![\w-])|{_RANDOM_OF_TWO}(?={_MIXED})[\w-]{{40,43}}(?![\w-]))"),
+    ("polar_", r"polar_[a-z]{2,4}_(?:[a-z]_)?[A-Za-z0-9]{32,}"),
+    ("secret-", r"secret-(?:live|test)-[\w-]{35}="),
+    ("api_live api_sandbox", r"api_(?:live|sandbox)(?:_[a-z]{2})?\.[\w-]{11}\.[\w-]{32}"),
+    ("prv", r"[xyzt]prv[1-9A-HJ-NP-Za-km-z]{107}"),
+    ("nsec1", r"nsec1[02-9ac-hj-np-z]{58}"),
     # others
     ("eyJ", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
     ("sk.eyJ", r"sk\.eyJ[\w-]{40,}\.[\w-]{20,}"),
     ("sl.", r"sl\.(?:u\.)?[\w-]{120,}"),
     ("tfp_", r"tfp_[\w.-]{50,}"),
     ("rdme_", r"rdme_[a-z0-9]{70}"),
+    ("p8e-", r"p8e-[a-z0-9]{32}"),
+    ("_mmk", r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"),
+    ("sk", r"sk(?=[A-Za-z]*\d)(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{80,}"),
+    (":", rf"(?:[0-9a-f]{{24}}:[0-9a-f]{{64}}|{_UUID}:[0-9a-f]{{32}}|[12]/\d{{16}}(?:/\d{{16}})?:[0-9a-f]{{32}})(?![A-Za-z0-9])"),
 ]  # fmt: skip
 # Anywhere in the text: there may be no key behind it.
 _BLOCK = re.compile(
@@ -178,7 +252,12 @@ _FORMS: list[_Form] = [
     _form("://", rf"(?<![A-Za-z0-9+.-]){_PASSWORD}"),
     _form("= : >", _ASSIGNED),
     _form("uthorization UTHORIZATION", _BEARER),
+    _form("wd= ord= WD= ORD=", _OF_DATABASE),
+    _form("curl", _OF_COMMAND),
+    _form('"auth"', r'"auth"\ ?:\ ?"[A-Za-z0-9+/]{28,}={0,2}"'),
+    _form("5 K L", rf"(?<!\w){_WALLET}(?!\w)"),
 ]
+_OF_WALLETS = len(_FORMS) - 1
 _MARKS = [(mark, number) for number, (marks, _) in enumerate(_FORMS) for mark in marks]
 MARKS = tuple(mark for mark, _ in _MARKS)
 # Most marks hold a sign or a letter that most places do not.
@@ -204,9 +283,13 @@ def find(places: Places) -> list[Finding]:
     for start, end in places.of_keys():
         window = places.text[start:end]
         for number in _forms_in(window):
-            matches = (match.span() for match in _FORMS[number][1].finditer(window) if not is_placeholder(match[0]))
+            matches = (match.span() for match in _FORMS[number][1].finditer(window) if _is_key(number, match[0]))
             findings += [Finding("secret", start + first, start + last) for first, last in matches]
     return disjoint(findings) if len(findings) > 1 else findings
+
+
+def _is_key(number: int, value: str) -> bool:
+    return not is_placeholder(value) and (number != _OF_WALLETS or check_digits.base58(value))
 
 
 def _forms_in(window: str) -> set[int]:
