@@ -299,7 +299,9 @@ def _letters_of(parsed: Any, draw: random.Random) -> Iterator[str]:
 def _sign_of(members: Any, draw: random.Random) -> str:
     """Return one character of a class: a letter or a sign of words where it has any, else another, or a digit."""
     letters = string.ascii_letters + 8 * "-./"
-    return next(sign for sign in [*draw.sample(letters, len(letters)), *"_+=~:%@$;& 0123456789"] if _is_in(members, sign))
+    return next(
+        sign for sign in [*draw.sample(letters, len(letters)), *"_+=~:%@$;& 0123456789"] if _is_in(members, sign)
+    )
 
 
 def _is_in(members: Any, sign: str) -> bool:

@@ -43,7 +43,7 @@ def find_commit(hub: Hub, manifest: dict[str, Any]) -> str | None:
 
 
 def is_on_its_way(hub: Hub, head: str, folder: Path) -> bool:
-    """Tell whether the commit at the head is a version in `folder` that `--recreate` sent, and was stopped before it made the tag."""
+    """Tell whether the head is a version in `folder` that `--recreate` sent before it was stopped, without its tag."""
     names = release_log.read(folder, hub.repo).on_their_way
     sent = [store.read_manifest(folder / name) for name in names if (folder / name / store.MANIFEST).exists()]
     return any(find_commit(hub, manifest) == head for manifest in sent)
@@ -141,9 +141,7 @@ def recreate(hub: Hub, versions: list[Path], private: bool) -> Iterator[str]:
     if (state := hub.look()) is None:
         hub.create(private)
     elif not (
-        state.versions
-        or "README.md" not in hub.files(state.head)
-        or find_commit(hub, store.read_manifest(versions[0]))
+        state.versions or "README.md" not in hub.files(state.head) or find_commit(hub, store.read_manifest(versions[0]))
     ):
         raise InputError(f"{hub.repo} has a README.md of its own, which these versions would replace: delete it first")
     for path, previous in zip(versions, [None, *versions], strict=False):

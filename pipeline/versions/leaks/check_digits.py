@@ -80,6 +80,93 @@ def verhoeff(digits: str) -> bool:
     return check == 0
 
 
+def thai_resident(digits: str) -> bool:
+    """Thirteen digits, the last of them by 11."""
+    return (11 - _weighted(digits[:12], range(13, 1, -1)) % 11) % 10 == int(digits[12])
+
+
+def chilean(text: str) -> bool:
+    """Persons (RUT): up to eight digits below 50 million, from which on they are companies, and a sign by 11."""
+    number = text[:-1]
+    total = sum(int(digit) * (2 + place % 6) for place, digit in enumerate(reversed(number)))
+    return int(number) < 50_000_000 and "0K987654321"[total % 11] == text[-1].upper()
+
+
+def argentine(digits: str) -> bool:
+    """Eleven digits (CUIL), the last of them by 11."""
+    return _weighted(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0
+
+
+def belgian(digits: str) -> bool:
+    """Eleven digits: day of birth and order, then 97 minus the rest of them by 97 (from 2000 on behind a 2)."""
+    rests = (97 - int(century + digits[:9]) % 97 for century in ("", "2"))
+    return _is_short_day(digits[:6]) and int(digits[9:]) in rests
+
+
+def norwegian(digits: str) -> bool:
+    """Eleven digits: day, month and year of birth, order, two check digits by 11."""
+    first = _weighted(digits[:10], (3, 7, 6, 1, 8, 9, 4, 5, 2, 1)) % 11
+    second = _weighted(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11
+    return first == second == 0 and _is_short_day(digits[4:6] + digits[2:4] + digits[:2])
+
+
+def finnish_or_swedish(text: str) -> bool:
+    """Ten signs behind the day of birth: in Finland (day, month, year) one by 31, in Sweden (year, month, day) Luhn's."""
+    if (
+        _is_short_day(text[4:6] + text[2:4] + text[:2])
+        and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(text[:9]) % 31] == text[9]
+    ):
+        return True
+    return text.isdigit() and _is_short_day(text[:6]) and luhn(text)
+
+
+def polish(digits: str) -> bool:
+    """Eleven digits (PESEL): day of birth, its century in the month, order, a check digit by 10."""
+    month = int(digits[2:4])
+    day = f"{(19, 20, 21, 22, 18)[month // 20]}{digits[:2]}{month % 20:02d}{digits[4:6]}"
+    return is_day(day) and _weighted(digits, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)) % 10 == 0
+
+
+def turkish(digits: str) -> bool:
+    """Eleven digits (TCKN), the last two of them checking the others."""
+    ones = [int(digit) for digit in digits]
+    return (7 * sum(ones[0:9:2]) - sum(ones[1:8:2])) % 10 == ones[9] and sum(ones[:10]) % 10 == ones[10]
+
+
+def japanese(digits: str) -> bool:
+    """Twelve digits (My Number), the last of them by 11."""
+    rest = _weighted(digits[:11], (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
+    return int(digits[11]) == (0 if rest < 2 else 11 - rest)
+
+
+def british_patient(digits: str) -> bool:
+    """Ten digits (NHS), the last of them by 11."""
+    return _weighted(digits, (10, 9, 8, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0
+
+
+def dutch(digits: str) -> bool:
+    """Nine digits (BSN), by 11 with the last one taken off."""
+    return _weighted(digits, (9, 8, 7, 6, 5, 4, 3, 2, -1)) % 11 == 0
+
+
+def german(digits: str) -> bool:
+    """Eleven digits (the number for taxes), the last of them by ISO/IEC 7064, MOD 11,10."""
+    product = 10
+    for digit in digits[:10]:
+        product = ((int(digit) + product) % 10 or 10) * 2 % 11
+    return (11 - product) % 10 == int(digits[10])
+
+
+def south_african(digits: str) -> bool:
+    """Thirteen digits: day of birth, order, citizenship, Luhn's check digit."""
+    return _is_short_day(digits[:6]) and digits[10] in "012" and luhn(digits)
+
+
+def _is_short_day(digits: str) -> bool:
+    """Tell whether six digits are a day (YYMMDD) of some century."""
+    return is_day(f"19{digits}") or is_day(f"20{digits}")
+
+
 def is_day(digits: str) -> bool:
     """Tell whether eight digits are a day (YYYYMMDD)."""
     try:

@@ -47,7 +47,9 @@ _ASSIGNED = rf"""{_NAME}{_GIVEN}(?:
 _NO_PASSWORD = r"(?!(?i:(?:my|your)?[_-]?(?:password|passwd|pass|pwd))\b|\$|\*|<|\{|\[|%)"
 _OF_DATABASE = rf"""(?i:(?:user(?:\ ?id|name)?|uid)=[^;&\s"'=]{{1,64}}[;&]\ ?(?:password|pwd)=){_NO_PASSWORD}
     (?=[^;&\s"']*\d)[^;&\s"']{{6,128}}"""
-_OF_COMMAND = rf"""curl\ [^\n]{{0,60}}?(?:-u|--user)[\ =]["']?[\w.@+-]{{1,64}}:{_NO_PASSWORD}(?=[^\s"']*\d)[^\s"']{{8,}}"""
+_OF_COMMAND = (
+    rf"""curl\ [^\n]{{0,60}}?(?:-u|--user)[\ =]["']?[\w.@+-]{{1,64}}:{_NO_PASSWORD}(?=[^\s"']*\d)[^\s"']{{8,}}"""
+)
 _WALLET = r"[5KL][1-9A-HJ-NP-Za-km-z]{50,51}"  # of bitcoins, by its check digits
 _BEARER = r"(?i:authorization)[\"']?\ ?[:=]\ ?[\"']?(?i:bearer|basic|token|bot)\ (?=[\w/+.~-]*\d)[\w/+.~-]{20,}={0,2}"
 

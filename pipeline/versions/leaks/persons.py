@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from pipeline.versions.leaks import check_digits
 from pipeline.versions.leaks.places import Finding, Places, disjoint
@@ -91,8 +92,8 @@ _LENGTHS = {"1": (10, 10), "7": (10, 10), "82": (8, 11), "81": (9, 11), "86": (9
 _THREE = re.compile(r"2[1-69]\d|3[578]\d|42[01]|423|50\d|59\d|6[789]\d|80[08]|85\d|87\d|88\d|96\d|97\d|99\d")
 _COUNTRY_FIRST = r"(?<![A-Za-z0-9_+.])(?<![0-9][-.,:/])"
 _INTERNATIONAL = re.compile(
-    rf"{_COUNTRY_FIRST}(?P<prefix>\(?\+|00)(?P<rest>[1-9][0-9]{{0,2}}\)?(?:[ .-]?\(?0?\)?[ .-]?(?:\([0-9]{{1,5}}\)|[0-9]{{1,12}}))"
-    rf"(?:[ .\-/]?[0-9]{{1,8}}){{0,6}}){_LAST}",
+    rf"{_COUNTRY_FIRST}(?P<prefix>\(?\+|00)(?P<rest>[1-9][0-9]{{0,2}}\)?(?:[ .-]?(?:\(0\)|0)?[ .-]?"
+    rf"(?:\([0-9]{{1,5}}\)|[0-9]{{1,12}}))(?:[ .\-/]?[0-9]{{1,8}}){{0,6}}){_LAST}",
     re.ASCII,
 )
 # mobile numbers behind the code: only they count where a number begins with 00 and has no groups
@@ -147,7 +148,13 @@ _MOBILES = _number(
     |\([2-9][0-8][0-9]\) ?[2-9][0-9]{{2}}[ .-][0-9]{{4}}
     |(?:1[ -])?(?!8(?:00|88|77|66|55|44|33))[2-9][0-8][0-9]([.-])[2-9][0-9]{{2}}\2[0-9]{{4}}
     |04[0-9]{{2}} [0-9]{{3}} [0-9]{{3}}
-    |09[0-9]{{2}}-[0-9]{{3}}-[0-9]{{3}}
+    |09[0-9]{{2}}[ -][0-9]{{3}}[ -][0-9]{{3,4}}
+    |8 ?\(9[0-9]{{2}}\) ?[0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}
+    |0(?:5[0-9]{{2}}|7[5-9]) [0-9]{{3}} [0-9]{{2}} [0-9]{{2}}
+    |04[5-9][0-9](?: [0-9]{{2}}){{3}}
+    |08[0-9]{{2}}-[0-9]{{4}}-[0-9]{{3,4}}
+    |06-[0-9]{{8}}
+    |07[0-9]-[0-9]{{3}} [0-9]{{2}} [0-9]{{2}}
     |\([1-9]{{2}}\) ?9[0-9]{{4}}-[0-9]{{4}}"""
 )
 _PLAIN_INDIAN = _number(r"[6-9][0-9]{9}")
@@ -171,6 +178,9 @@ def _phones(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _is_an_amount(text: str, match: re.Match[str]) -> bool:
+    groups = [int(group) for group in re.findall("[0-9]+", match[0])]
+    if len(groups) > 3 and {after - before for before, after in pairwise(groups)} == {1}:
+        return True  # 07 08 09 10 11
     return text[match.start() - 1 : match.start()] in _MONEY or bool(_COUNTED.match(text, match.end()))
 
 
@@ -186,12 +196,15 @@ def _stands_alone(text: str, match: re.Match[str]) -> bool:
     return not (_BOOK.search(before[-40:]) or _ACCOUNT.search(before[-40:]) or "://" in _word_before(before))
 
 
+_OF_A_COMPANY = re.compile(r"법인(?:\s?등록)?\s?번호[^\n0-9]{0,8}\Z")  # of the same form, and without a day
 _KOREAN = _number(r"(?P<day>[0-9]{6})(?P<sign>\ ?-\ ?| ?)(?P<rest>[0-9]{7})")
 
 
 def _residents(text: str, start: int, end: int) -> Iterator[Span]:
     for match in _KOREAN.finditer(text, start, end):
         digits = match["day"] + match["rest"]
+        if _OF_A_COMPANY.search(text[max(0, match.start() - 24) : match.start()]):
+            continue
         # without its hyphen, it may be any number of thirteen digits: then the check digit tells
         if check_digits.korean_birthday(digits) and ("-" in match["sign"] or check_digits.korean_resident(digits)):
             yield match.span()
@@ -211,6 +224,31 @@ _IDS: list[tuple[re.Pattern[str], Callable[[str], bool]]] = [
     ),  # India
     (_number(r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), check_digits.brazilian_taxpayer),
 ]
+# Those without a group of their own are one expression, which is gone through once.
+_FURTHER_IDS: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "us_taxpayer": (r"9[0-9]{2}-(?:5[0-9]|6[0-5]|7[0-9]|8[0-8]|9[0-24-9])-[0-9]{4}", lambda _: True),
+    "korean_driver": (r"(?:1[1-9]|2[0-8])-[0-9]{2}-[0-9]{6}-[0-9]{2}", lambda _: True),
+    "thai": (r"[1-8]-[0-9]{4}-[0-9]{5}-[0-9]{2}-[0-9]", check_digits.thai_resident),
+    "chilean": (r"[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9Kk]", check_digits.chilean),
+    "argentine": (r"2[03-7]-[0-9]{8}-[0-9]", check_digits.argentine),
+    "belgian": (r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}", check_digits.belgian),
+    "norwegian": (r"[0-9]{6} ?[0-9]{5}", check_digits.norwegian),
+    "northern": (r"[0-9]{6}-[0-9]{3}[0-9A-FHJ-NPR-Y]", check_digits.finnish_or_swedish),
+}
+_FURTHER = _number("|".join(f"(?P<{name}>{form})" for name, (form, _) in _FURTHER_IDS.items()))
+# Forms that any number may have: beside their names, and by their check digits.
+_NAMED: list[tuple[re.Pattern[str], re.Pattern[str], Callable[[str], bool]]] = [
+    (re.compile("PESEL"), _number(r"[0-9]{11}"), check_digits.polish),
+    (re.compile(r"(?i:kimlik)|TCKN|T\.?C\.? "), _number(r"[1-9][0-9]{10}"), check_digits.turkish),
+    (re.compile("マイナンバー|個人番号"), _number(r"[0-9]{4}([ -]?)[0-9]{4}\1[0-9]{4}"), check_digits.japanese),
+    (re.compile(r"\b(?:SIN|NAS)\b|(?i:social insurance|assurance sociale)"),
+     _number(r"[0-9]{3}([ -]?)[0-9]{3}\1[0-9]{3}"), check_digits.luhn),
+    (re.compile(r"\bNHS\b"), _number(r"[0-9]{3}([ -]?)[0-9]{3}\1[0-9]{4}"), check_digits.british_patient),
+    (re.compile(r"\bBSN\b|(?i:burgerservicenummer)"), _number(r"[0-9]{9}|[0-9]{4}\.[0-9]{2}\.[0-9]{3}"), check_digits.dutch),
+    (re.compile(r"(?i:\bsteuer[- ]?id|identifikationsnummer|\bIdNr)"),
+     _number(r"[1-9][0-9] ?[0-9]{3} ?[0-9]{3} ?[0-9]{3}"), check_digits.german),
+    (re.compile(r"\b(?:ID|Identity)\b"), _number(r"[0-9]{13}"), check_digits.south_african),
+]  # fmt: skip
 _CARD = _number(
     r"""(?<![0-9]\ )(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|35[2-8][0-9]|6011|6[245][0-9]{2}|9[0-9]{3})
     ([ -]?)[0-9]{4}\1[0-9]{4}\1[0-9]{4}
@@ -221,11 +259,31 @@ _IBAN = re.compile(
 )
 
 
+_ANY_NAME = re.compile("|".join(name.pattern for name, *_ in _NAMED))
+_NAME_BEFORE = 32  # characters between a number's name and itself, with the name
+
+
 def _ids(text: str, start: int, end: int) -> Iterator[Span]:
     for form, holds in _IDS:
         for match in form.finditer(text, start, end):
-            if holds(re.sub(r"[^0-9Xx]", "", match[0])):
+            if holds(re.sub(r"[^0-9A-Za-z]", "", match[0])):
                 yield match.span()
+    for match in _FURTHER.finditer(text, start, end):
+        if _FURTHER_IDS[str(match.lastgroup)][1](re.sub(r"[^0-9A-Za-z]", "", match[0])):
+            yield match.span()
+    if _ANY_NAME.search(text, max(0, start - _NAME_BEFORE), end):
+        yield from _named(text, start, end)
+
+
+def _named(text: str, start: int, end: int) -> Iterator[Span]:
+    for name, form, holds in _NAMED:
+        for match in form.finditer(text, start, end):
+            if name.search(text, max(0, match.start() - _NAME_BEFORE), match.start()) and holds(_digits_of(match)):
+                yield match.span()
+
+
+def _digits_of(match: re.Match[str]) -> str:
+    return re.sub("[^0-9]", "", match[0])
 
 
 def _cards(text: str, start: int, end: int) -> Iterator[Span]:
