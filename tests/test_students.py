@@ -37,7 +37,7 @@ from pipeline.train.ranking.trees import Trees
 from pipeline.train.seen_rows import like, signed
 from pipeline.versions.selection import Selection
 from tests import teacher, tiny_bert
-from tests.conftest import ROOT, command, rows, run, work_of, write_jsonl
+from tests.conftest import ROOT, command, copied, rows, run, work_of, write_jsonl
 from tests.program import Program
 
 sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
@@ -465,7 +465,21 @@ def test_gold_labels_of_another_task_are_refused(tmp_path: Path) -> None:
     for option in ("--gold", "--predict"):
         done = command("train", path, "--student", "linear", option, gold)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
-        assert "gives topic (version 1.0.0), the job asks for keyphrases now" in done.stderr
+        assert "version 1.0.0 has topic, the job asks for keyphrases now" in done.stderr
+
+
+def test_a_gold_file_that_is_of_no_use_is_refused_before_anything_is_trained(job: Path, tmp_path: Path) -> None:
+    path = copied(job, tmp_path / "own")
+    strange = write_jsonl(tmp_path / "strange.jsonl", [{"id": "of-another-job", "gold": ["bridge"]}])
+    empty = write_jsonl(tmp_path / "empty.jsonl", [])
+    for file, said in (
+        (tmp_path / "nowhere.jsonl", "nowhere.jsonl"),
+        (strange, "none of its 1 ids is an article of this job"),
+        (empty, "no gold labels in it"),
+    ):
+        done = command("train", path, "--student", "ranker", "--gold", file)
+        assert done.returncode in (1, 2) and said in done.stderr, done.stderr
+        assert not any(work_of(path).students.glob("*/manifest.json"))
 
 
 def test_a_part_of_which_nothing_is_to_tell_is_not_named() -> None:

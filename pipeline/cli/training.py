@@ -40,9 +40,10 @@ def train(
     from pipeline.commands import train
 
     work = job.workspace(*([f"train.student={student}"] if student else []))
+    labels = train.check_wanted(work, version, gold) if gold or predicted else None
     folder, manifest = train.train(work, version, curve)
     counts = train.predict(work, folder, version, predicted) if predicted else None
-    judged = train.evaluate(work, folder, version, gold) if gold else None
+    judged = train.evaluate(work, folder, version, labels) if labels else None
     report = manifest | ({"gold": judged.as_dict()} if judged else {})
     output.say(report, as_json, lambda: training_output.trained(folder, manifest))
     if judged and not as_json:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.commands.evaluate import Evaluation, Pair, read_gold, score
-from pipeline.core import trained
+from pipeline.commands.evaluate import Evaluation, Gold, Pair, read_gold, score
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
@@ -19,6 +18,7 @@ from pipeline.label.requests import RequestBuilder
 from pipeline.train import curve, predictions, training
 from pipeline.train.identity import Training
 from pipeline.train.seen_rows import SeenRows
+from pipeline.versions import store
 from pipeline.versions.export import chosen_version
 
 
@@ -34,29 +34,47 @@ def train(work: Workspace, version: str | None = None, fractions: str | None = N
     return plan.folder, training.train(plan)
 
 
+def check_wanted(work: Workspace, version: str | None, gold_file: Path | None) -> Gold | None:
+    """Check what a student is to label, and to be held against, before anything is trained; return the gold labels.
+
+    Raises ConfigError where the version has other labels than the job asks for now: it may be an old one.  Raises InputError for a
+    file without a gold label of any article of the job.
+    """
+    column, chosen = work.config.label_column, chosen_version(work.versions, version)
+    label = store.read_manifest(chosen)["label"]
+    if (label["name"], label["many"]) != (column.name, column.many):
+        raise ConfigError(
+            f"version {chosen.name} has {label['name']}, the job asks for {column.name} now; name a version of such labels by "
+            "--version"
+        )
+    if gold_file is None:
+        return None
+    gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
+    if not any(_with_gold(work, shard, gold.labels, ["id"]).num_rows for shard in read_order(work.articles)):
+        raise InputError(f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job")
+    return gold
+
+
 def predict(work: Workspace, student: Path, version: str | None, file: Path) -> dict[str, int]:
     """Write what a trained student says of the job's other articles; see `train.predictions.write`."""
-    _check_label(work, student)
     return predictions.write(work, student, chosen_version(work.versions, version), file)
 
 
-def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Path) -> Evaluation:
+def evaluate(work: Workspace, student: Path, version: str | None, gold: Gold) -> Evaluation:
     """Hold what a trained student says against labels that people chose, as `labelmill evaluate` holds the job's own.
 
     Rows that it was trained on are left out, and articles like one of them: of those with a gold label, and copies of such copies
     among these alone, where `predict` looks at all articles of the job.  Raises InputError where no other article of the job has
     a gold label.
     """
-    _check_label(work, student)
     column, model = work.config.label_column, predictions.load_trained(work, student)
-    gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
     shards, seen_rows = read_order(work.articles), SeenRows.of(chosen_version(work.versions, version))
     parts = list(seen_rows.parted(lambda: (_with_gold(work, shard, gold.labels) for shard in shards), work.exchange))
     judged = [one for part in parts for one in articles_of(part.others)]
     of_train, like_train = sum(part.of_train for part in parts), sum(part.like_train for part in parts)
     if not judged:
         raise InputError(
-            f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job that the student was not trained on"
+            f"--gold: none of its {len(gold.labels):,} ids is an article of this job that the student was not trained on"
         )
     pairs = [
         Pair(
@@ -77,17 +95,9 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     return evaluation
 
 
-def _check_label(work: Workspace, student: Path) -> None:
-    """Raise ConfigError where a student gives other labels than the job asks for now: its version may be an old one."""
-    manifest, column = trained.read_manifest(student), work.config.label_column
-    if (manifest["label"]["name"], manifest["label"]["many"]) != (column.name, column.many):
-        raise ConfigError(
-            f"{student.name} gives {manifest['label']['name']} (version {manifest['data']['version']}), the job asks for "
-            f"{column.name} now; name a version of such labels by --version"
-        )
-
-
-def _with_gold(work: Workspace, shard: str, labels: Collection[str]) -> pa.Table:
+def _with_gold(
+    work: Workspace, shard: str, labels: Collection[str], columns: Sequence[str] = ARTICLE_COLUMNS
+) -> pa.Table:
     """Return the articles of a shard whose ids have a gold label."""
-    table = work.filtered.read(shard, ARTICLE_COLUMNS)
+    table = work.filtered.read(shard, list(columns))
     return table.filter(pc.is_in(table.column("id"), pa.array(list(labels), pa.string())))
