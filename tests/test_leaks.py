@@ -372,6 +372,23 @@ def test_another_label_of_a_row_that_is_out_stops_no_version(make_job: JobMaker)
     assert manifest["gates"]["no_credentials"]["state"] == "warns"
 
 
+@pytest.mark.parametrize(("after", "state"), [("{key}; harbour", "warns"), ("{other}; {key}", "stops")])
+def test_without_texts_a_label_that_leaks_what_it_leaked_before_stops_no_version(
+    make_job: JobMaker, server: Server, after: str, state: str
+) -> None:
+    key, other = KEYS[-8], f"ghp_{drawn(BASE62, 36)}"
+    label = {"provider": "openai", "base_url": server.url}
+    path = make_job([{**article(n), "body": f"{article(n)['body']} {key} {other}"} for n in range(9)], label=label)
+    server.script = lambda body, times: (200, completion(body, f"harbour number; {key}"), {})
+    run(path, "publish.text=none", "publish.waive={no_credentials: was not seen}")
+    server.script = lambda body, times: (200, completion(body, after.format(key=key, other=other)), {})
+    result = command(
+        "run", path, "--publish", "--set", "publish.text=none", "--set", "label.parameters.temperature=0.5"
+    )
+    assert result.returncode == (4 if state == "stops" else 0), result.stderr
+    assert ("9 of them published already" in result.stderr) == (state == "warns")
+
+
 @pytest.mark.parametrize("with_text", [True, False])
 def test_a_phrase_that_leaks_what_the_published_text_does_not_is_new(with_text: bool) -> None:
     key = KEYS[-8]

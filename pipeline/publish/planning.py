@@ -23,6 +23,7 @@ from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.publish.outgoing import OutgoingRows, looker
+from pipeline.publish.published_leaks import out_already
 from pipeline.publish.spending import RunTallies, SpendingReader
 from pipeline.review.statistics import summary
 from pipeline.train import pictures as learning
@@ -104,7 +105,8 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
     version = asked or next_version
     index = _with_history(index, compared, before, version or str(name))
     reviewed = _audited_share(work)
-    findings = _gate_results(work, index, before, reviewed, _out_already(index, compared))
+    published = out_already(work, outgoing, index, counts, compared, last)
+    findings = _gate_results(work, index, before, reviewed, published)
     described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
     made = {
         "inputs": inputs_of(work),
@@ -136,12 +138,6 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
 def files_folder(work: Workspace, nfc: Nfc) -> file_facts.FactsFolder:
     """Return what is kept of the files of versions."""
     return file_facts.FactsFolder(work.file_facts, digest_of(facts.key_of(work, nfc)))
-
-
-def _out_already(index: pa.Table, compared: diff.Comparison) -> pa.ChunkedArray:
-    """Return the ids of rows of which all that may leak is in the last version, whatever their label was there."""
-    leaks_anew = np.asarray(pc.greater(index.column("label_leaks"), 0), dtype=bool)
-    return index.column("id").filter(pa.array(compared.same_article & ~(compared.changed & leaks_anew)))
 
 
 def _gate_results(

@@ -38,6 +38,12 @@ def count(text: str) -> tuple[int, int]:
     return len(keys.find(at)), len(persons.find(at))
 
 
+def found(text: str) -> set[str]:
+    """Return what `count` counts in a text, each once, in plain characters."""
+    at = Places(text)
+    return {at.text[one.start : one.end] for one in (*keys.find(at), *persons.find(at))}
+
+
 def count_in_url(url: str) -> tuple[int, int]:
     """Return `credentials` and `personal` of the address of an article."""
     kinds = [finding.kind for finding in urls.find(url)]
