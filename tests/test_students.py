@@ -470,6 +470,7 @@ def test_gold_labels_of_another_task_are_refused(tmp_path: Path) -> None:
 
 def test_a_gold_file_that_is_of_no_use_is_refused_before_anything_is_trained(job: Path, tmp_path: Path) -> None:
     path = copied(job, tmp_path / "own")
+    shutil.rmtree(work_of(path).students, ignore_errors=True)
     strange = write_jsonl(tmp_path / "strange.jsonl", [{"id": "of-another-job", "gold": ["bridge"]}])
     empty = write_jsonl(tmp_path / "empty.jsonl", [])
     for file, said in (
