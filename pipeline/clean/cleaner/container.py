@@ -25,10 +25,11 @@ from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_pr
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
-_ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
+_ADJACENT_EMPHASIS = re.compile(r"(?<![:：])(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
 _NUMBERED_KEY = re.compile(
-    r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
+    r"(?:^|(?<=[;,，；\n])|(?<=[:：] ))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15}(?: [^\W\d]{1,15}){0,2})[ _-]?(\d{1,2})[\"']?"
+    r"\s*[=:：]\s*(?=\S)"
 )
 _WRAPPED = re.compile(r"(?<![^\s;])([^\s;][^;\n]{0,60}?)[ \t]*\n[ \t]*([^\s;][^;\n]{0,60}?)(?=[ \t]*(?:[;\n]|$))")
 # Phrases of letters and digits between semicolons: most replies. What in them may be more than phrases.
@@ -43,6 +44,7 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")
 _BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
 _PROSE_HEAD = re.compile(r"[^;；\n]{20,400}[:：]\s+(?=\S)")
+_SENTENCE_END, _FEW_WORDS = re.compile(r"(?<=\w{3})\. (?=\w)"), 3  # not of an initial
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -158,7 +160,7 @@ def _without_second_try(answers: list[Block]) -> list[Block]:
 
 
 def _parts(text: str) -> list[str]:
-    return [part for part in re.split(r"[;；\n,，、]", text) if part.strip()]
+    return [part for part in re.split(r"[;；\n,，、]|\s[·ㆍ•|/]\s", text) if part.strip()]
 
 
 def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[str]]:
@@ -194,7 +196,8 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
 
 def _without_afterword(line: str, article: ArticleIndex | None) -> str:
     """Return the list before a sentence about it: `A, B, C. They cover the place, the event and the cause.` -> `A, B, C`."""
-    head, _, rest = line.partition(". ")
+    head, *rest_of_line = _SENTENCE_END.split(line, maxsplit=1)
+    rest = "".join(rest_of_line)
     parts = _parts(head) if rest else []
     is_list = article is not None and len(parts) > 2 and all(article.has(part.strip()) for part in parts[1:])
     if not is_list or article is None or not line.endswith((".", "!", "?")) or ";" in rest:
@@ -223,7 +226,20 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
     calm = [part for part in kept if not ends_sentence_inside(part)]
     if len(calm) < len(kept) and any(all(article.has(item.strip()) for item in _parts(part)) for part in lists):
         kept = calm  # the others think aloud
+    if lists and len(kept) > 1 and _is_afterword(kept[-1], kept[-2], article):
+        kept.pop()
     return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
+
+
+def _is_afterword(part: str, list_before: str, article: ArticleIndex) -> bool:
+    """Tell whether a paragraph is a sentence about the list before it, none of the article: `Ces phrases résument l'article.`"""
+    is_sentence = part.rstrip()[-1] in ".!。" and (len(part.split()) > _FEW_WORDS or is_clause(part.strip()))
+    return (
+        is_sentence
+        and "\n" not in part
+        and list_before.rstrip()[-1] not in ".!。"
+        and not article.has(part.strip(" .!。"))
+    )
 
 
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
@@ -263,8 +279,8 @@ def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
 
     Where values are lists themselves they are answers one after the other, or steps: the first that has something of the article.
     """
-    keys = list(_NUMBERED_KEY.finditer(text)) if _NUMBERED_KEY.match(text.lstrip()) else []
-    if len(keys) < 2 or text[: keys[0].start()].strip():
+    keys = list(_NUMBERED_KEY.finditer(text))
+    if len(keys) < 2 or not (_is_lead(lead := text[: keys[0].start()]) and (keys[0][2] == "1" or not lead.strip())):
         return []
     if len({key[1].casefold() for key in keys}) > 1 or any(
         int(key[2]) != at for at, key in enumerate(keys, int(keys[0][2]))
@@ -272,6 +288,7 @@ def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
         return []
     ends = [key.start() for key in keys[1:]] + [len(text)]
     values = [text[key.end() : end].strip(" \t\n,;，；") for key, end in zip(keys, ends, strict=True)]
+    values[-1] = values[-1].partition("\n\n")[0]
     if any("\n" in value for value in values):
         return []
     if lists := [value for value in values if ";" in value]:

@@ -19,7 +19,8 @@ def is_fault(text: str) -> bool:
     """Tell whether a reply has the form of a fault.  What looks like one may still hold an answer: the article tells."""
     beginning = text[:_CHARS]
     signs = _PAGE.search(beginning), _TRACE.search(beginning), _ERROR.match(beginning)
-    if any(signs) or len(_CODE.findall(beginning)) > 1:
+    code = _CODE.findall(beginning)
+    if any(signs) or (len(code) > 1 and any(line.strip() not in ("{", "}") for line in code)):  # as JSON has them, too
         return True
     return beginning.lstrip("`json \n")[:1] in ("{", "[") and is_faulty_object(beginning)
 

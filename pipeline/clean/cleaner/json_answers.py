@@ -8,6 +8,7 @@ from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.lines import without_translations
 from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.cleaner.sentences import corrects
 from pipeline.clean.cleaner.split import split_inline
 from pipeline.clean.cleaner.vocabulary import PHRASE_KEYS
 from pipeline.core.text.lenient_json import Bare, Collection, ParsedLiteral, Value, find_literal
@@ -32,7 +33,7 @@ def chosen_literal(text: str) -> tuple[ParsedLiteral | None, list[ParsedLiteral]
     chosen = literals[first][1]
     rest: list[ParsedLiteral] = []
     for lead, literal in literals[first + 1 :]:
-        if any(word in lead.casefold() for word in words.CORRECTIONS):
+        if corrects(lead):
             chosen, rest = literal, []
             continue
         is_list = chosen.value.opener == "["

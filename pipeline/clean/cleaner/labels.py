@@ -31,6 +31,9 @@ _KO_FILLER_BEGINNINGS = tuple(word for word in words.KO_FILLERS if len(word) > 1
 _EDGES = BULLETS + "*_#`\"'“”‘’[](){}<>【】-–—•·.!~1234567890①②③④⑤⑥⑦⑧⑨"
 
 
+_NAMES_OF_LABELS = words.ASIDES | words.REJECTED | words.DRAFTS | words.ALTERNATIVES | words.CATEGORIES | words.MEASURES
+
+
 @dataclass(frozen=True)
 class Block:
     """A label and the text behind it; `kind` is `answer`, `category`, `aside`, `alternative` or `preface` (no label)."""
@@ -46,7 +49,7 @@ def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
     What the article has with its colon ("Title: subtitle" of a book) is no label.
     """
     cuts = [(0, 0, "preface", "")]
-    cuts += (cut for cut in _labels_of(text) if not (article and article.has_exactly(_item(text, cut))))
+    cuts += (cut for cut in _labels_of(text) if not (article and _is_of_article(text, cut, article)))
     ends = [start for start, _, _, _ in cuts[1:]] + [len(text)]
     return [Block(kind, name, text[begin:end]) for (_, begin, kind, name), end in zip(cuts, ends, strict=True)]
 
@@ -54,6 +57,22 @@ def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
 def has_label(text: str) -> bool:
     """Tell whether any words of the text are a label."""
     return bool(_labels_of(text))
+
+
+def _is_of_article(text: str, cut: tuple[int, int, str, str], article: ArticleIndex) -> bool:
+    """Tell whether the article has a label with what follows it, or a head of several words that is one of its own phrases.
+
+    `stock options - ..` is no option, `title race: ..` no title; of a category it has all words, else one that names no label.
+    """
+    start, begin, kind, _ = cut
+    head = _COLON.sub("", text[start:begin]).strip()
+    named = [word for match in WORD.finditer(head) if (word := bare(match[0]))]
+    if article.has_exactly(_item(text, cut)):
+        return True
+    if kind == "answer" or len(named) < 2:
+        return False
+    others = [word for word in named if not is_label_word(word) and word not in _NAMES_OF_LABELS]
+    return article.has(head) or (kind != "category" and any(article.count(word) for word in others if len(word) > 1))
 
 
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:

@@ -50,7 +50,7 @@ _TOKEN = re.compile(
     r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿⑴-⒇㉠-㉻])[ \t]*"
     r"|[（(【](?P<boxed>[0-9]{1,2})[)）】][ \t]*"
 )
-_LINE_NUMBER = re.compile(r"(?:^|(?<=[;；]))[ \t]*#?([0-9]{1,2})[ \t]+(?=\D)", re.MULTILINE)
+_LINE_NUMBER = re.compile(r"(?:^|(?<=[;；]))[ \t]*(#)?([0-9]{1,2})[ \t]+(?(1)|(?=\D))", re.MULTILINE)
 _DIGITS = str.maketrans("０１２３４５６７８９٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "0123456789" * 3)
 
 BULLETS = "•●○◦‣⁃∙▪▫■□◆◇▶▷►▸▹▲△▼▽★☆※✓✔✅☑➤➢➔➜→⇒❖✦✧✨◎◉♦♣♠♥☞👉🔹🔸🔷🔶📌⭐🔑📰💡🏷❏❑❍⦿✳➡❯❱⬤⚫⚪🔵🔴🟢🟠🟡⁍"
@@ -115,7 +115,7 @@ def _begins_line(text: str, at: int) -> bool:
 
 def _bare_line_numbers(text: str) -> list[re.Match[str]]:
     """Return numbers without a point (`1 A` on a line, `2 B` on the next), from 1 on three lines or more (`#1`: two)."""
-    run = [match for at, match in enumerate(_LINE_NUMBER.finditer(text), 1) if int(match[1]) == at]
+    run = [match for at, match in enumerate(_LINE_NUMBER.finditer(text), 1) if int(match[2]) == at]
     return run if len(run) >= (2 if text.lstrip().startswith("#") else 3) else []
 
 

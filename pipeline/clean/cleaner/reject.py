@@ -92,7 +92,7 @@ def _is_korean_clause(text: str, count: int) -> bool:
     if count >= 2 and (past or _KO_FINITE.fullmatch(last)):
         return True
     if count == 1:
-        return last.endswith(("습니다", "했다", "됐다")) and len(last) > 4
+        return last.endswith("습니다") or (last.endswith(("했다", "됐다")) and len(last) > 4)
     return count >= 3 and _KO_FINITE_LONG.fullmatch(last) is not None
 
 

@@ -18,6 +18,7 @@ _CJK_CONCLUSION = re.compile(
 )
 _QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*\w{1,12}[ \t]*[.:：]\s*(?=\S)")
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})(?:は|是|为|為|有|包括|包含)[、,]?(?=\S)")
+_CORRECTS = re.compile(rf"(?<![^\W\d_ぁ-ヿ一-龥])(?:{'|'.join(map(re.escape, words.CORRECTIONS))})")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
 
 
@@ -56,17 +57,21 @@ def announces(text: str) -> bool:
 
 def after_correction(text: str) -> str:
     """Return what stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
-    folded = text.casefold() if "\n" in text else ""
-    if not any(word in folded for word in words.CORRECTIONS):
+    if "\n" not in text or not corrects(text):
         return text
     position = 0
     for line in text.split("\n"):
         behind = position + len(line) + 1
-        remark = len(line) > 12 and not ITEM.match(line) and any(word in line.casefold() for word in words.CORRECTIONS)
+        remark = len(line) > 12 and not ITEM.match(line) and corrects(line)
         if remark and _is_several(text[:position]) and _is_several(text[behind:]):
             return text[behind:]
         position = behind
     return text
+
+
+def corrects(text: str) -> bool:
+    """Tell whether a word of the text takes back what was said; 수정 does, 무인잠수정 does not."""
+    return _CORRECTS.search(text.casefold()) is not None
 
 
 def _is_several(text: str) -> bool:

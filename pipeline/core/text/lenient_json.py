@@ -66,7 +66,7 @@ class ParsedLiteral:
 def find_literal(text: str, start: int = 0) -> ParsedLiteral | None:
     """Return the first list or object that begins a line or follows a colon or a sentence, or None."""
     for match in islice(_START.finditer(text, start), _TRIES):
-        before = text[max(0, match.start() - 80) : match.start()].rstrip(" \t")
+        before = text[max(0, match.start() - 80) : match.start()].rstrip(" \t*_")
         if not before or before[-1] in ":：=.!\n,}](":
             return _read(text, match.start())
     return None
