@@ -102,6 +102,22 @@ def test_what_is_there_already_stays(opened: Opener) -> None:
     assert [record.reply and record.reply.text for record in one.get([key(1)])[key(1)]] == ["first"]
 
 
+@pytest.mark.parametrize("order", ["as they were asked", "mixed", "some of many"])
+def test_what_many_keys_took_is_what_each_took(opened: Opener, order: str) -> None:
+    ledger, numbers = opened(), list(range(3000))
+    ledger.put(outcome(number, usd=number / 7).record for number in numbers if number % 11)
+    again = [outcome(number, "again", ask=ask).record for number in numbers[::100] for ask in (2, 3)]
+    ledger.put(record for record in again if record is not None)
+    asked = {"as they were asked": numbers[300:1700], "mixed": random.Random(1).sample(numbers, 2000)}.get(
+        order, numbers[::3]
+    )
+    keys = [key(number) for number in asked]
+    one_by_one = [row for each in keys for row in ledger.taken([each])]
+    assert [tuple(row) for row in ledger.taken(keys)] == [tuple(row) for row in one_by_one]
+    ledger.put([outcome(asked[2], "a third time", ask=9).record])
+    assert len(ledger.taken(keys)) == len(one_by_one) + 1
+
+
 CLAIM = """
 import sys; from pathlib import Path; from pipeline.label.ledger import open_ledger; from pipeline.label.ledger.claims import Wanted
 target = sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1])

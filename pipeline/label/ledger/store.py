@@ -27,6 +27,8 @@ from pipeline.label.ledger.workers import Workers
 _LOOK_UP = 500  # keys in one query
 _SPENT = "key, model, input_tokens, output_tokens, cost_usd, finished_at, reply IS NOT NULL"
 _LOOK_UP_KEYS = 8000  # in one whose answer has no replies
+_MANY_KEYS = 500  # of which it is worth while to find where their records lie
+_SAMPLED_KEYS = 8
 _EXPORTED = 4096  # records in one batch of an export
 _NUMBERS = ("ask", "input_tokens", "cached_tokens", "output_tokens", "cache_write_tokens", "attempts")
 EXPORT = pa.schema(
@@ -58,6 +60,7 @@ class Ledger:
         self.database, self.where = database, database.where
         self.claims, self.report = Claims(database), LedgerReport(database)
         self.batches, self.workers = Batches(database, self.claims), Workers(database)
+        self._asked_again: tuple[int, set[bytes]] | None = None  # the number of the newest record then, and the keys
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
         """Return all records of each key that was asked, in order; keys that never were are not in the answer."""
@@ -79,14 +82,41 @@ class Ledger:
 
     def taken(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
         """Return `(key, *Spent)` of each request of some keys, which differ: in the order of the keys, then as they were sent."""
-        rows = list[tuple[Any, ...]]()
-        for start in range(0, len(keys), _LOOK_UP_KEYS):
-            part = keys[start : start + _LOOK_UP_KEYS]
+        rows = self._taken_side_by_side(keys) if self.database.has_numbers and len(keys) >= _MANY_KEYS else []
+        found = {row[0] for row in rows}
+        left = [key for key in keys if key not in found] if found else keys
+        for start in range(0, len(left), _LOOK_UP_KEYS):
+            part = left[start : start + _LOOK_UP_KEYS]
             query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
             rows += self.database.execute(query, part)
         # Parts come in the order of their keys, each by itself: callers go on in the order that they asked in.
         places = {key: place for place, key in enumerate(keys)}
         return sorted(rows, key=lambda row: places[bytes(row[0])])
+
+    def _taken_side_by_side(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """Return `(key, *Spent)` of some of the keys, in any order: all that was ever sent of each.
+
+        The questions of a shard are asked one after another, so most of their records lie side by side.  Read in one go, they take
+        a third of what it takes to look each key up.
+        """
+        some = keys[:: max(1, len(keys) // _SAMPLED_KEYS)]
+        query = f"SELECT min(rowid), max(rowid) FROM replies WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608
+        first, last = self.database.execute(query, some)[0]
+        if first is None or last - first > 2 * len(keys):
+            return []
+        beside = len(keys) // 4  # the sample has neither the first nor the last one
+        query = f"SELECT {_SPENT} FROM replies WHERE rowid BETWEEN ? AND ?"  # noqa: S608
+        # Of a key that was asked again, other records may lie anywhere.
+        wanted = set(keys) - self._keys_asked_again()
+        return [row for row in self.database.execute(query, (first - beside, last + beside)) if row[0] in wanted]
+
+    def _keys_asked_again(self) -> set[bytes]:
+        """Return the keys that have more than one record; kept until there is a further record."""
+        newest = self.database.execute("SELECT max(rowid) FROM replies")[0][0]
+        if self._asked_again is None or self._asked_again[0] != newest:
+            rows = self.database.execute("SELECT key FROM replies WHERE ask > 1")
+            self._asked_again = newest, {bytes(key) for (key,) in rows}
+        return self._asked_again[1]
 
     def newest(self) -> list[Any] | None:
         """Return the number, key and time of the newest record; None where there is none, or the database does not number them."""
