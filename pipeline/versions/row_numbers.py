@@ -87,8 +87,9 @@ def _distinct(phrases: pa.Array, row_of: Counts, count: int) -> Counts:
     folded = _folded(coded.dictionary).dictionary_encode()
     kinds = max(1, len(folded.dictionary))
     codes = np.asarray(folded.indices, dtype=np.int64)[np.asarray(coded.indices, dtype=np.int64)]
-    pairs = np.unique(row_of * kinds + codes)
-    return np.bincount(pairs // kinds, minlength=count)
+    # sorted: `np.unique` hashes them, which takes ten times as long
+    pairs = np.sort(row_of * kinds + codes)
+    return np.bincount(pairs[np.diff(pairs, prepend=-1) > 0] // kinds, minlength=count)
 
 
 def _folded(phrases: pa.Array) -> pa.Array:

@@ -29,19 +29,26 @@ def verbatim(
 
 
 def _same_characters(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers) -> Flags:
-    # A text is decoded faster than the places of its characters are found in its bytes, and only as far as a span of it goes.
-    (bounds, letters), furthest = _letters(texts), np.zeros(len(texts), np.int64)
-    np.maximum.at(furthest, row_of, stops)
-    ends, whole = np.minimum(bounds[1:], bounds[:-1] + 4 * furthest).tolist(), letters.data
-    needed, firsts = np.unique(row_of).tolist(), bounds.tolist()
-    # half a character at the end
-    decoded = {row: str(whole[firsts[row] : ends[row]], "utf-8", "ignore") for row in needed}
-    spans = zip(row_of.tolist(), starts.tolist(), stops.tolist(), phrases.to_pylist(), strict=True)
-    return np.array([decoded[row][start:stop] == phrase for row, start, stop, phrase in spans], dtype=bool)
+    """Compare all spans at once, of any texts: as bytes, once it is known in which byte each begins and ends."""
+    bounds, letters = _letters(texts)
+    if not len(row_of):
+        return np.zeros(0, dtype=bool)
+    is_first = np.diff(row_of, prepend=-1) != 0  # the spans of a text come one after another
+    rows, number = row_of[is_first], np.cumsum(is_first) - 1
+    furthest = np.maximum.reduceat(stops, np.flatnonzero(is_first))
+    # No further than a span of it goes, and a byte behind it: a span may end where its text does.
+    firsts, whole = bounds[rows], letters.data
+    ends = np.minimum(bounds[rows + 1], firsts + 4 * furthest)
+    pieces = b"\0".join([whole[first:end] for first, end in zip(firsts.tolist(), ends.tolist(), strict=True)] + [b""])
+    piece_starts = np.cumsum(ends - firsts + 1) - (ends - firsts + 1)
+    characters = np.flatnonzero((np.frombuffer(pieces, np.uint8) & 0xC0) != 0x80)  # the first byte of each
+    before = np.searchsorted(characters, piece_starts)
+    in_bytes = (characters[before[number] + at] - piece_starts[number] for at in (starts, stops))
+    return _same_bytes(texts, phrases, row_of, *in_bytes)
 
 
 def _same_bytes(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers) -> Flags:
-    """Compare all spans at once, of texts in ASCII."""
+    """Compare all spans at once: from byte `start` to byte `stop` of a text."""
     (bounds, letters), (own_bounds, own_letters) = _letters(texts), _letters(phrases)
     flags = np.diff(own_bounds) == stops - starts
     numbers = np.flatnonzero(flags)
