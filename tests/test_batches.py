@@ -421,6 +421,27 @@ def test_a_page_in_the_place_of_the_answers_is_none_of_them(
         assert_paid_once(path, server, 10)
 
 
+def test_a_page_for_a_moment_costs_no_answers_of_what_is_cancelled(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_it_is, pages = BatchServer.content, iter(range(2 * downloading.DOWNLOADS))
+
+    async def content(self: BatchServer, request: web.Request) -> web.StreamResponse:
+        return await as_it_is(self, request) if next(pages, None) is None else web.Response(text="<html>\nbusy\n")
+
+    async def at_once(*_: Any) -> None: ...
+
+    monkeypatch.setattr(BatchServer, "content", content)
+    monkeypatch.setattr(downloading, "sleep", at_once)
+    with Running(BatchServer()) as server:
+        path = batch_job(make_job, server, 10)
+        assert command("run", path).returncode == 3
+        assert "10 answers kept, 0 not answered" in command("label", path, "--cancel").stdout
+        assert next(pages, None) is None
+        finish(path)
+        assert_paid_once(path, server, 10)
+
+
 def test_an_answer_that_names_no_batch_is_asked_for_again(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     as_it_is, others = BatchServer.retrieve, iter(["{}", '{"error": {"message": "busy"}}'])
 

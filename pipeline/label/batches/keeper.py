@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from pipeline.core.batch_api import BatchState
 from pipeline.core.errors import Paused, RequestFailed
-from pipeline.label.batches.calls import Stopped, paused, persist
+from pipeline.label.batches.calls import TRIES, Pauses, Stopped, paused, persist, sleep
 from pipeline.label.batches.downloading import NO_ANSWERS
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.posting import Posting, QueueFull
@@ -122,6 +122,18 @@ class Keeper:
         settled = await self._settling.settle(batch, state)
         self._tell(batch, state, settled)
         return settled
+
+    async def settle_at_last(self, batch: Batch, state: BatchState) -> None:
+        """Settle a batch that is given up otherwise: answers are paid, and worth a minute where a gateway sends a page for them."""
+        pauses = Pauses()
+        for tries_left in reversed(range(TRIES)):
+            try:
+                await self.settle(batch, state)
+                return
+            except RequestFailed as failure:
+                if failure.code != NO_ANSWERS or not tries_left:
+                    raise
+            await sleep(self._stop, pauses.take())
 
     def _tell(self, batch: Batch, state: BatchState, settled: Settled) -> None:
         """Say what came of a batch; note where it is no use to go on."""

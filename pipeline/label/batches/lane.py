@@ -264,7 +264,7 @@ class BatchLane:
             if not state.is_over and state.status != "cancelling":
                 state = await persist(self._stop, self._api.cancel, batch.batch_id)
             if state.is_over:
-                await self._keeper.settle(batch, state)
+                await self._keeper.settle_at_last(batch, state)
         except RequestFailed as failure:
             if failure.code not in ("not_found", "no_list", NO_ANSWERS):
                 raise paused(self._api.where, failure, batch) from failure

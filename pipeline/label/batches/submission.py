@@ -127,7 +127,7 @@ class Submission:
         writing.file.close()
         if not writing.file.requests:
             writing.file.path.unlink()
-            # All that was wanted was claimed by others: there is nothing to post.
+            # All that was wanted was claimed by others, or the budget reaches for none of it: there is nothing to post.
             self._batches.discard(writing.batch.name)
             return
         # synced, and with it every claim before: from here on the endpoint may know of them

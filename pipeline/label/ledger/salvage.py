@@ -102,7 +102,8 @@ def _by_sql(path: Path) -> Iterator[list[Row]]:
         except sqlite3.DatabaseError:
             return
         columns = ", ".join(name if name in columns_there else "NULL" for name in _NAMES)
-        # A record has a key of 32 bytes and is never deleted, so row numbers end before this.
+        # A record has a key of 32 bytes and is never deleted, so row numbers end before this; higher ones, of rows that stand only
+        # in the log, are found by its pages.
         ranges = [(0, max(path.stat().st_size // 32, 1024))]
         while ranges:
             first, last = ranges.pop()

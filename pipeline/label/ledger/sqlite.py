@@ -40,7 +40,7 @@ class SQLite:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise InputError(f"{path}: is a folder; label.ledger names a file, or a postgresql:// address")
-        # A check reads the whole file, so it is made only where somebody was killed.
+        # A check reads the whole file, so it is made only where somebody was killed, or has it open at this moment.
         unclean = path.with_name(f"{path.name}-wal").exists()  # SQLite removes it when the last one closes
         with self.errors():
             if not path.exists():

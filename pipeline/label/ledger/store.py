@@ -156,7 +156,8 @@ class Ledger:
         """
         group = list(outcomes)
         rows = [to_row(outcome.record) for outcome in group if outcome.record]
-        # Outcomes without a record only give claims back, which need no sync: a power cut ends who made them anyway.
+        # Outcomes without a record give claims back, which needs no sync: after a power cut the claims are there again, and
+        # count as lost with their dead worker.
         with self.database.transaction(durable=bool(rows)):
             if rows:
                 self.database.executemany(INSERT_REPLY, rows)
