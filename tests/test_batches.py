@@ -442,6 +442,20 @@ def test_a_page_for_a_moment_costs_no_answers_of_what_is_cancelled(
         assert_paid_once(path, server, 10)
 
 
+def test_a_full_disk_names_the_file_of_a_batch(make_job: JobMaker, server: BatchServer) -> None:
+    """A limit on a file's size fails in the same call as a full disk."""
+    pytest.importorskip("resource")
+    sections = {**LABEL, "base_url": server.url}
+    path = make_job([article(n, words=2000) for n in range(60)], label=sections)
+    run(path, last="filter")
+    limited = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    process = Program("label", path, before=f"{limited}resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, -1))")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and ".input.jsonl: File too large; nothing is lost" in err
+    finish(path)
+    assert_paid_once(path, server, 60)
+
+
 def test_an_answer_that_names_no_batch_is_asked_for_again(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     as_it_is, others = BatchServer.retrieve, iter(["{}", '{"error": {"message": "busy"}}'])
 

@@ -333,6 +333,16 @@ def test_an_outage_that_does_not_end_pauses_the_job(
     assert sum(server.seen.values()) < 60
 
 
+def test_words_of_an_endpoint_do_not_reach_the_terminals_controls(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: (400, "<html>\x1b]0;title\x07\x1b[2Jbad\rgateway</html>", {})
+    path = openai_job(make_job, server, 30)
+    told = command("run", path)
+    assert told.returncode == 3 and "2Jbad gateway" in told.stderr
+    paused = command("status", path).stdout
+    assert "2Jbad gateway" in paused and "where it stopped; the same command" not in paused
+    assert not {"\x1b", "\x07", "\r"} & {*told.stderr, *paused}
+
+
 def test_requests_that_get_no_answer_end_with_why(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

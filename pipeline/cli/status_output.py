@@ -28,7 +28,8 @@ def status(report: dict[str, Any]) -> None:
     if len(report["labels"]) > 1:
         print("labels: " + ", ".join(f"{run['labels']:,} by {run['name']}" for run in report["labels"]))
     if report["paused"]:
-        print(f"paused: {report['paused']}; the same command goes on")
+        why = report["paused"]
+        print(f"paused: {why}{'' if 'the same command' in why else '; the same command goes on'}")
     if report.get("held_back"):
         print(report["held_back"])
 

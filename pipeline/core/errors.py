@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from pipeline.core.types import Reply
 
 
+def _printable(text: str) -> str:
+    """Return a text, of which a server's own words may be a part, without what would move a terminal's cursor or colour it."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+
+
 class LabelmillError(Exception):
     """Base of every error whose text is meant for the user; `exit_code` is the process's."""
 
@@ -55,7 +60,7 @@ class EndpointError(LabelmillError):
     """The endpoint of a provider cannot be used; `status` is the HTTP status where it answered at all."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
+        super().__init__(_printable(message))
         self.status = status
 
 
@@ -122,7 +127,7 @@ class RequestFailed(Exception):
         may_be_paid: bool = False,
         reply: Reply | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(_printable(message))
         self.kind, self.code, self.retry_after = kind, code, retry_after
         self.unit: Unit = unit
         self.may_be_paid, self.reply = may_be_paid, reply

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,16 @@ def printable_path(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an error of the system name the file: of a disk that is full it names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut unless `durable` is false."""
     if isinstance(path, ObjectPath):
@@ -43,17 +55,15 @@ def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
     # In the same folder, for a rename is atomic within one file system; with the process's number, for two may write one name.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with naming(path), temporary.open("wb") as file:
             file.write(data)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException as error:
+    except BaseException:
         # BaseException: Ctrl-C in the middle must leave no half of a file, either.
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # the system names no file where a disk is full
         raise
 
 

@@ -10,6 +10,8 @@ import uuid
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.core.files import naming
+
 _KEY_BYTES = 32
 _STANDARD = bytes.maketrans(b"-_", b"+/")  # base64url in letters of base64
 
@@ -58,12 +60,14 @@ class InputFile:
 
     def write(self, lines: list[bytes]) -> None:
         """Append lines."""
-        self._file.writelines(lines)
+        with naming(self.path):
+            self._file.writelines(lines)
         self.requests += len(lines)
         self.size += sum(map(len, lines))
 
     def close(self) -> None:
         """Have all of it on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with naming(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()

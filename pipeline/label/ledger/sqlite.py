@@ -154,7 +154,7 @@ class SQLite:
             if "full" in text:
                 message = f"{self.where}: the disk is full; nothing is lost: free some space, run again"
                 raise LabelmillError(message) from error
-            raise LabelmillError(f"{self.where}: the ledger cannot be used ({text})") from error
+            raise LabelmillError(f"{self.where}: the ledger cannot be used ({text}); mend it, run again") from error
 
 
 class ReadingSQLite(SQLite):

@@ -19,6 +19,7 @@ import orjson
 
 from pipeline.core.batch_api import BatchApi, BatchLine, BatchState, BatchStatus
 from pipeline.core.errors import RequestFailed
+from pipeline.core.files import naming
 from pipeline.core.types import Reply, Request
 from pipeline.label.openai_api import chat_completions, failures
 from pipeline.label.openai_api.connection import Connection
@@ -174,12 +175,11 @@ class OpenAIBatches(BatchApi):
             is_rest = got.status == 206 and got.headers.get("Content-Range", "").startswith(f"bytes {there}-")
             if got.status == 206 and not is_rest:
                 path.unlink(missing_ok=True)
-                raise RequestFailed(
-                    "transient", "range", "the endpoint sent another part of the file than was asked for"
-                )
+                raise RequestFailed("transient", "range", "the endpoint sent another part of the file than asked for")
             with path.open("ab" if is_rest else "wb") as target:
                 async for chunk in got.content.iter_chunked(_CHUNK):
-                    target.write(chunk)
+                    with naming(path):
+                        target.write(chunk)
 
     # --- on the wire ---
 
