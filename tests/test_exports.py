@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -83,6 +88,52 @@ def test_tiers_choose_phrases(judged: Path) -> None:
         assert {row["id"]: row["target"].split("; ") for row in found} == {n: p for n, p in expected.items() if p}
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_tiers_choose_phrases_of_rows_as_they_are_too(judged: Path, form: str) -> None:
+    version = work_of(judged).versions / "2.0.0"
+    for file in (version / "data").glob("train-*"):
+        table, first = pq.read_table(file), pa.array([["exact", "absent", "spacing"]])
+        others = pa.array([["absent"] * 3] * (table.num_rows - 1))
+        phrases, offsets = pa.array([["a b", "c", "d"]] * table.num_rows), [[[0, 3], [], [4, 5]]] * table.num_rows
+        for name, values in (
+            ("keyphrases", phrases),
+            ("tiers", pa.concat_arrays([first, others])),
+            ("offsets", offsets),
+        ):
+            at = table.column_names.index(name)
+            table = table.set_column(at, table.schema.field(at), pa.array(values, table.schema.field(at).type))
+        file.chmod(0o644)
+        pq.write_table(table, file)
+    output = judged.with_name(f"out.{form}")
+    done = command("export", judged, "--format", form, "--where", "tiers=exact,spacing", "--output", output)
+    assert done.returncode == 0 and "rows without a phrase of these tiers" in done.stdout + done.stderr
+    with output.open(encoding="utf-8-sig", newline="") as lines:
+        (row,) = csv.DictReader(lines) if form == "csv" else map(json.loads, lines)
+    found = [row[name] for name in ("keyphrases", "tiers", "offsets")]
+    expected: list[Any] = [["a b", "d"], ["exact", "spacing"], [[0, 3], [4, 5]]]
+    assert found == (["a b; d", "exact; spacing", "[[0, 3], [4, 5]]"] if form == "csv" else expected)
+
+
+def test_a_table_of_no_rows_has_its_head(judged: Path) -> None:
+    output = judged.with_name("out.csv")
+    assert command("export", judged, "--format", "csv", "--where", "id=nobody", "--output", output).returncode == 0
+    assert (
+        output.read_text("utf-8-sig").startswith("id,group_id,text_sha256,") and output.read_bytes().count(b"\n") == 1
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_written_into(judged: Path) -> None:
+    """A file that took its place would be read by nobody; as root /dev/stdout itself would be gone."""
+    pipe, read = judged.with_name("pipe"), list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text("utf-8")), daemon=True)
+    reader.start()
+    assert command("export", judged, "--format", "chat", "--output", pipe).returncode == 0
+    reader.join(timeout=20)
+    assert pipe.is_fifo() and {json.loads(line)["id"] for line in read[0].splitlines()} == train_of(judged).keys()
+
+
 def test_folds_part_train_by_group(judged: Path) -> None:
     train, seen = set(train_of(judged)), list[str]()
     groups = {name: row["group_id"] for name, row in train_of(judged).items()}
@@ -106,6 +157,7 @@ def test_folds_part_train_by_group(judged: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--few-shot", "2", "--split", "eval"), "--few-shot takes rows of train"),
         (("--format", "chat", "--split", "validation"), "say which, by --fold K/N or --validation SHARE"),
         (("--format", "chat", "--split", "eval", "--fold", "1/3"), "--fold parts train; eval is what it is"),
         (("--format", "chat", "--fold", "1/3", "--validation", "0.1"), "give one of them"),

@@ -56,6 +56,10 @@ def few_shot(work: Workspace, version: str | None, count: int, output: Path | No
         raise ConfigError(
             "--few-shot: the job's prompt takes answers of prompts before it (label.before), which examples lack"
         )
+    if selection.split != "train":
+        raise ConfigError(
+            f"--few-shot takes rows of train: a prompt with rows of {selection.split} is judged on what it says"
+        )
     chosen = chosen_version(work.versions, version)
     column, prompt = work.config.label_column, load_prompt(work.config)
     template, as_json = (prompt.source.user, prompt.source.output == "json_schema") if prompt else ("{{ text }}", False)

@@ -51,6 +51,9 @@ def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut unless `durable` is false."""
     if isinstance(path, ObjectPath):
         return path.write_bytes(data)
+    if is_device(path):
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, for a rename is atomic within one file system; with the process's number, for two may write one name.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -65,6 +68,11 @@ def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
         # BaseException: Ctrl-C in the middle must leave no half of a file, either.
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_device(path: Path) -> bool:
+    """Tell whether a path is a device or a pipe, such as /dev/stdout: it is written into, for a file must not take its place."""
+    return path.parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def rename(path: AnyPath, new: AnyPath) -> None:

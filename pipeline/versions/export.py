@@ -8,13 +8,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.files import is_device
 from pipeline.core.text.tokens import TokenMeasure
 from pipeline.versions import store
 from pipeline.versions.selection import Selection
@@ -106,11 +109,12 @@ def write_view(
     name = f"{manifest['name']}-{version.name}-{options.selection.split}-{form}.{suffix}"
     result = ExportResult(options.output or Path(name), version.name)
     rows = options.selection.rows(version)
+    as_it_is = partial(_as_it_is, manifest["label"]["name"], options.selection.tiers, result.counts)
     with _written(result.path, "utf-8-sig" if form == "csv" else "utf-8") as file:
         if form == "csv":
-            _write_csv(file, rows, result)
+            _write_csv(file, filter(None, map(as_it_is, rows)), store.columns_of(version), result)
         else:
-            line = _line_of(options, manifest, measure, rejected or {}, result) if form in VIEWS else _as_it_is
+            line = _line_of(options, manifest, measure, rejected or {}, result) if form in VIEWS else as_it_is
             for row in rows:
                 if (shaped := line(row)) is not None:
                     file.write(json.dumps(shaped, ensure_ascii=False) + "\n")
@@ -185,6 +189,10 @@ def _notes(form: str, measure: TokenMeasure | None) -> list[str]:
 @contextmanager
 def _written(path: Path, encoding: str) -> Iterator[TextIO]:
     """Open a file that will be there whole or not at all."""
+    if is_device(path):
+        with path.open("w", encoding=encoding, newline="") as file:
+            yield file
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -195,16 +203,21 @@ def _written(path: Path, encoding: str) -> Iterator[TextIO]:
         temporary.unlink(missing_ok=True)
 
 
-def _as_it_is(row: Row) -> Row:
-    return row
+def _as_it_is(label: str, tiers: frozenset[str] | None, counts: ViewCounts, row: Row) -> Row | None:
+    """Return a row with all columns, but of its phrases those of some tiers alone; None where there are none of these."""
+    if tiers is None:
+        return row
+    wanted = [tier in tiers for tier in row["tiers"]]
+    if not any(wanted):
+        counts.without_phrases += 1
+        return None
+    return row | {name: [*compress(row[name], wanted)] for name in (label, "tiers", "offsets") if name in row}
 
 
-def _write_csv(file: TextIO, rows: Iterator[Row], result: ExportResult) -> None:
-    writer = None
+def _write_csv(file: TextIO, rows: Iterable[Row], columns: Sequence[str], result: ExportResult) -> None:
+    writer = csv.DictWriter(file, columns)
+    writer.writeheader()  # of no rows, too
     for row in rows:
-        writer = writer or csv.DictWriter(file, list(row))
-        if not result.rows:
-            writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
         result.rows += 1
 

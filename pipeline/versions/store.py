@@ -107,6 +107,11 @@ def rows_of(version: Path, split: str, columns: list[str] | None = None) -> Iter
             yield pa.Table.from_batches([batch])
 
 
+def columns_of(version: Path) -> list[str]:
+    """Return the names of a version's columns, none where it has no rows."""
+    return next((list(pq.read_schema(file).names) for _, file in _files(version)), [])
+
+
 def holds(version: Path, concerns: Callable[[pa.Table], pa.ChunkedArray]) -> bool:
     """Return whether any row of a version (`id, text_sha256`) is one that `concerns` flags."""
     tables = (table for split in SPLITS for table in rows_of(version, split, ["id", "text_sha256"]))
