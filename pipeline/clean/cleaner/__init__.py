@@ -13,6 +13,7 @@
 | `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`            | what is a label, a number         |
 | `sentences`          | sentence -> its list       | `The key phrases are A, B.` -> `A, B`    | what announces or concludes       |
 | `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]             | the separator, quotes in prose    |
+| `paragraphs`         | paragraphs -> its list     | `A; B`, `I hope it helps!` -> `A; B`     | which talk about the list         |
 | `lines`              | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`]   | whether all items carry a gloss   |
 | `closing`            | reply -> whole or cut off  | `["A", "B"]` -> whole                    | whether the last phrase is whole  |
 | `refine`, `trim`     | candidate -> phrases       | `"A" (0.9)` -> [`A`]                     | what is decoration, what a name   |
@@ -62,6 +63,7 @@ Classes = Mapping[str, Sequence[str]]
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
 _ACRONYM = 5  # letters; WHO is no word of a prompt
 _SLOT = re.compile(r"[\[<{][^\[\]<>{}]{1,30}\s\d{1,2}[\]>}]")  # [phrase 4]
+_STOPS = tuple(".!?")
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
 
 
@@ -193,7 +195,7 @@ class _Reading:
         for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
             if is_plain(candidate):  # letters and single spaces: nothing to refine, and most are so
                 phrases: Iterable[str] = (candidate,)
-            elif is_damaged(candidate) or _SLOT.fullmatch(candidate) or _is_lone_sentence(candidate):
+            elif is_damaged(candidate) or _SLOT.fullmatch(candidate) or self._is_lone_sentence(candidate):
                 self.note("not_a_phrase")
                 continue
             else:
@@ -207,6 +209,13 @@ class _Reading:
                     yield phrase
                 else:
                     self.note("not_a_phrase")
+
+    def _is_lone_sentence(self, candidate: str) -> bool:
+        """Tell whether a candidate is one sentence, and not a long phrase that ends a list and goes on in the article."""
+        if not is_sentence(candidate) or any(sign in candidate for sign in ",;:"):
+            return False
+        text, phrase = self.article.text if self.article else "", trim(candidate)
+        return not phrase or text[(at := text.find(phrase)) + len(phrase) :][:1] in _STOPS or at < 0
 
     def _is_phrase(self, phrase: str) -> bool:
         if statuses.ends_open_list(phrase) or has_envelope(phrase):
@@ -310,10 +319,6 @@ def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
 def _spellings(phrase: str) -> frozenset[str]:
     """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
     return spellings(fold_typography(_without_particle(phrase)).replace("İ", "i"))  # it would fold to two characters
-
-
-def _is_lone_sentence(candidate: str) -> bool:
-    return is_sentence(candidate) and not any(sign in candidate for sign in ",;:")
 
 
 def _without_particle(phrase: str) -> str:

@@ -11,7 +11,6 @@ from pipeline.clean.cleaner.json_answers import chosen_literal, literal_items
 from pipeline.clean.cleaner.labels import Block
 from pipeline.clean.cleaner.lines import (
     category_lines,
-    is_bulleted,
     split_lines,
     without_glosses,
     without_headings,
@@ -19,6 +18,7 @@ from pipeline.clean.cleaner.lines import (
     without_translations,
 )
 from pipeline.clean.cleaner.normal import strip_emphasis
+from pipeline.clean.cleaner.paragraphs import evident_paragraphs, parts_of, without_afterword
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import COPULA, PLAIN_WORD, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
@@ -40,11 +40,7 @@ _TELLING = re.compile(
 )
 # and why, or what takes its place
 _STRUCK = re.compile(r"(?<!\w)~~\w[^~\n]{0,200}~~[ \t]+(?=[^\s;,|])(?:\([^()\n]*\))?")
-_BLANK_LINE = re.compile(r"\n[ \t]*\n")
-_LINE_END = re.compile("\n")
-_BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
 _PROSE_HEAD = re.compile(r"[^;；\n]{20,400}[:：]\s+(?=\S)")
-_SENTENCE_END, _FEW_WORDS = re.compile(r"(?<=\w{3})\. (?=\w)"), 3  # not of an initial
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -155,17 +151,13 @@ def _has_any(block: Block, article: ArticleIndex) -> bool:
 
 def _without_second_try(answers: list[Block]) -> list[Block]:
     first = answers[0]
-    single = all(len(_parts(block.text)) < 2 for block in answers if block.name == first.name)
+    single = all(len(parts_of(block.text)) < 2 for block in answers if block.name == first.name)
     return [block for block in answers if block is first or single or block.name != first.name]
-
-
-def _parts(text: str) -> list[str]:
-    return [part for part in re.split(r"[;；\n,，、]|\s[·ㆍ•|/]\s", text) if part.strip()]
 
 
 def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[str]]:
     """Return (name of the container, candidates)."""
-    text = _evident_paragraphs(_unwrapped(block.text), article)
+    text = evident_paragraphs(_unwrapped(block.text), article)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
     if separator := separator_of(lines):
         return "table", table_items(text.replace(separator, "|"), article)
@@ -183,63 +175,16 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "label", spans
     if is_prose(line):
         return "", []
-    items = without_glosses(split_inline(_without_afterword(line, article), article), article)
+    items = without_glosses(split_inline(without_afterword(line, article), article), article)
     is_sentence = len(items) > 1 and COPULA.search(items[-1]) is not None and not has_subject(line, article)
     announced = is_sentence or line != text.strip()
-    if not announced and not (block.kind == "answer" and line.endswith(".")):
+    if not announced and not (line.endswith(".") and (block.kind == "answer" or len(items) > 1)):
         return "", items
     is_one = (
         ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     )
-    return "label", items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]))
-
-
-def _without_afterword(line: str, article: ArticleIndex | None) -> str:
-    """Return the list before a sentence about it: `A, B, C. They cover the place, the event and the cause.` -> `A, B, C`."""
-    head, *rest_of_line = _SENTENCE_END.split(line, maxsplit=1)
-    rest = "".join(rest_of_line)
-    parts = _parts(head) if rest else []
-    is_list = article is not None and len(parts) > 2 and all(article.has(part.strip()) for part in parts[1:])
-    if not is_list or article is None or not line.endswith((".", "!", "?")) or ";" in rest:
-        return line
-    further = [part.strip(" .!?") for part in _parts(rest)]
-    return line if len(further) > 1 and any(map(article.has, further)) else head
-
-
-def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
-    """Return the text without single lines between blank lines that share nothing with the article, beside a list that does.
-
-    `Here you go`, a list, `Word count: 5` -> the list.  A list with a blank line behind each item has no such neighbour.
-    """
-    if article is None or "\n" not in text:
-        return text
-    edges = _BLANK_LINE if "\n\n" in text else _LINE_END if ";" in text else _BEFORE_HEAD
-    paragraphs = [part.strip("\n") for part in edges.split(text) if any(map(str.isalnum, part))]
-    if len(paragraphs) < 2 and not ends_sentence_inside(text):
-        return text
-    lists = [part for part in paragraphs if len(_parts(part)) > 1 and article.shares(part)]
-    kept = [
-        part
-        for part in paragraphs
-        if part in lists or is_bulleted(part) or article.shares(part) or (edges is _LINE_END and ";" in part)
-    ]
-    calm = [part for part in kept if not ends_sentence_inside(part)]
-    if len(calm) < len(kept) and any(all(article.has(item.strip()) for item in _parts(part)) for part in lists):
-        kept = calm  # the others think aloud
-    if lists and len(kept) > 1 and _is_afterword(kept[-1], kept[-2], article):
-        kept.pop()
-    return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
-
-
-def _is_afterword(part: str, list_before: str, article: ArticleIndex) -> bool:
-    """Tell whether a paragraph is a sentence about the list before it, none of the article: `Ces phrases résument l'article.`"""
-    is_sentence = part.rstrip()[-1] in ".!。" and (len(part.split()) > _FEW_WORDS or is_clause(part.strip()))
-    return (
-        is_sentence
-        and "\n" not in part
-        and list_before.rstrip()[-1] not in ".!。"
-        and not article.has(part.strip(" .!。"))
-    )
+    container = "label" if announced or block.kind == "answer" else ""
+    return container, items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]))
 
 
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
@@ -318,7 +263,7 @@ def _is_lead(text: str) -> bool:
 
 def _has_numbered_names(text: str, article: ArticleIndex | None) -> bool:
     """Tell whether only some items of a list have numbers, and one has its own in the article: `1. FC Köln; Geldstrafe`."""
-    parts = list(map(str.strip, _parts(text)))
+    parts = list(map(str.strip, parts_of(text)))
     numbered = [part for part in parts if markers.strip_number(part) != part]
     return article is not None and len(numbered) < len(parts) and any(map(article.has_exactly, numbered))
 

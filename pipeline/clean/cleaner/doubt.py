@@ -86,7 +86,7 @@ def doubt(
     length = mean(map(_words, phrases)) if is_long else 0
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
     are_clauses = are_clauses and ((length > _TERSE + 1 and not is_listed) or any(_tells(p, article) for p in phrases))
-    are_copied = length > _SENTENCE or (length > _LONG and article.script not in ("kana", "han"))
+    are_copied = length > _SENTENCE or (length > _LONG and not is_literal and article.script not in ("kana", "han"))
     if beside_clauses or are_clauses:
         return "clauses"
     is_part = clauses and not is_listed and len(items) > len(phrases) > 1 and _STOP.search(answer)  # of a sentence

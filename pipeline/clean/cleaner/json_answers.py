@@ -110,7 +110,7 @@ def _object_items(group: Collection, article: ArticleIndex | None) -> list[str]:
         return [item for value in labelled for item in _split_text(value, article)]
     if strings and _prefer_values(strings, article):
         return [item for _, value in strings for item in _split_text(value, article)]
-    return [key for key, _ in pairs if not labels.is_label_key(key)]
+    return [key for key, _ in pairs if not labels.is_label_key(key) or " " in key.strip()]
 
 
 def answer_pairs(group: Collection) -> list[tuple[str, Value]]:

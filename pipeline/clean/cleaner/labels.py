@@ -49,7 +49,7 @@ def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
     What the article has with its colon ("Title: subtitle" of a book) is no label.
     """
     cuts = [(0, 0, "preface", "")]
-    cuts += (cut for cut in _labels_of(text) if not (article and _is_of_article(text, cut, article)))
+    cuts += (cut for cut in _labels_of(text) if not _is_phrase(text, cut, article))
     ends = [start for start, _, _, _ in cuts[1:]] + [len(text)]
     return [Block(kind, name, text[begin:end]) for (_, begin, kind, name), end in zip(cuts, ends, strict=True)]
 
@@ -59,20 +59,24 @@ def has_label(text: str) -> bool:
     return bool(_labels_of(text))
 
 
-def _is_of_article(text: str, cut: tuple[int, int, str, str], article: ArticleIndex) -> bool:
-    """Tell whether the article has a label with what follows it, or a head of several words that is one of its own phrases.
+def _is_phrase(text: str, cut: tuple[int, int, str, str], article: ArticleIndex | None) -> bool:
+    """Tell whether a label is a phrase: the article has it with what follows, or it has several words of which one names no label.
 
-    `stock options - ..` is no option, `title race: ..` no title; of a category it has all words, else one that names no label.
+    `stock options - ..` is no option, `title race: ..` no title: the article has that word, or the line is an item of a list.
+    A category has phrases of the article behind it.
     """
     start, begin, kind, _ = cut
+    if article and article.has_exactly(_item(text, cut)):
+        return True
     head = _COLON.sub("", text[start:begin]).strip()
     named = [word for match in WORD.finditer(head) if (word := bare(match[0]))]
-    if article.has_exactly(_item(text, cut)):
-        return True
+    others = [word for word in named if len(word) > 1 and not is_label_word(word) and word not in _NAMES_OF_LABELS]
     if kind == "answer" or len(named) < 2:
         return False
-    others = [word for word in named if not is_label_word(word) and word not in _NAMES_OF_LABELS]
-    return article.has(head) or (kind != "category" and any(article.count(word) for word in others if len(word) > 1))
+    if article is None:
+        return bool(others) and kind != "category" and ITEM.match(text, text.rfind("\n", 0, start) + 1) is not None
+    behind = _BREAK.split(text[begin : begin + SEGMENT_CHARS] + "\n")[0].strip()
+    return article.has(head) or (not (kind == "category" and article.has(behind)) and any(map(article.count, others)))
 
 
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:

@@ -27,7 +27,8 @@ _GLOSSES = tuple(
         rf"{_HEAD}(?:\s?[,:：|\t]|\sx|\s?\.{{2,9}})\s?(?P<tail>\d{{1,4}}(?:\.\d+)?)",
     )
 )
-_SLASH = _GLOSSES[2]
+_BRACKET, _SLASH = _GLOSSES[1:3]
+_EXPLAINS = 3  # words in brackets at least, where no article tells what belongs to a name
 _SAMPLE = 2000  # characters of an article that show its language
 _CASE = re.compile("[가-힣][은는이가을를]$")  # a topic, subject or object
 _DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
@@ -36,7 +37,8 @@ _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
-_CATEGORY_LINE = re.compile(r"[\s\-*•]*[\[【]?([^\W\d][\w &/]{0,24}?)\**(?:[\]】]|\s*[:：])\s*\**(.*\S)\s*")
+_LINKS = re.compile(rf"\s(?:{words.CONJUNCTIONS}|&)\s|[/·]")
+_CATEGORY_LINE = re.compile(r"[\s\-*•]*[\[【]?([^\W\d][\w &/]{0,40}?)\**(?:[\]】]|\s*[:：])\s*\**(.*\S)\s*")
 
 
 def split_lines(lines: list[str], article: ArticleIndex | None) -> tuple[str, list[str]]:
@@ -105,9 +107,14 @@ def category_lines(text: str, article: ArticleIndex | None) -> list[str]:
         return []
     lists = [split_inline(match[2], article) for match in matches]
     evident = article and all(article.has(trim(items[0])) for items in lists) and not any(map(article.shares, heads))
-    if words.CATEGORIES.isdisjoint(heads) and not (evident and all(labels.kind_of_lead(h) == "answer" for h in heads)):
+    if not any(map(_is_category, heads)) and not (evident and all(labels.kind_of_lead(h) == "answer" for h in heads)):
         return []
     return [item for items in lists for item in items]
+
+
+def _is_category(head: str) -> bool:
+    """Tell whether a head names a category, or several: `people and organisations`."""
+    return all(part in words.CATEGORIES for part in _LINKS.split(head))
 
 
 def _without_asides(lines: list[str], article: ArticleIndex | None) -> list[str]:
@@ -147,16 +154,22 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
     written = [item for item in items if item.strip()]
     if not written or not (_SIGN.search(written[0]) and _SIGN.search(written[-1])):
         return list(items)
-    for form in _GLOSSES if article is not None else _GLOSSES[:1]:
+    for form in _GLOSSES if article is not None else _GLOSSES[:2]:
         # the first item that has no such form is the last looked at
         matches = takewhile(bool, map(form.fullmatch, written))
         halves = list(filter(None, matches))
-        if 1 < len(halves) == len(written):
+        if 1 < len(halves) == len(written) and (
+            article is not None or form is not _BRACKET or all(map(_explains, halves))
+        ):
             if form is _SLASH and article is not None and any(_are_both(half, article) for half in halves):
                 return list(items)  # two phrases each, and none explains another
             taken = [half for half in halves if not _DENIED.match(half["tail"])] or halves
             return [_named(half[0], half["head"], half["tail"], article) for half in taken]
     return list(items)
+
+
+def _explains(half: re.Match[str]) -> bool:
+    return half["tail"].count(" ") >= _EXPLAINS - 1
 
 
 def _are_both(half: re.Match[str], article: ArticleIndex) -> bool:

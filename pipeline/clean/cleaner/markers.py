@@ -19,7 +19,7 @@ _ORDINALS = ["첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "
 _RUNS = ("①⑳", "⑴⒇", "⒈⒛", "⓵⓾", "❶❿", "➀➉", "➊➓", "Ⅰ\u216b", "ⅰⅻ", "㉠㉭", "㉮㉻")  # first and last sign
 _CIRCLED = {chr(code): at for ends in _RUNS for at, code in enumerate(range(ord(ends[0]), ord(ends[1]) + 1), 1)}
 _FAMILIES: tuple[dict[str, int], ...] = (
-    {str(number): number for number in range(1, 100)} | {f"0{number}": number for number in range(1, 10)},
+    {str(number): number for number in range(100)} | {f"0{number}": number for number in range(1, 10)},
     _CIRCLED,
     {sign: at for at, sign in enumerate(_HANGUL, 1)},
     {roman: at for at, roman in enumerate(_ROMAN, 1)},

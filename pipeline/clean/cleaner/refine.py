@@ -30,7 +30,7 @@ _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
 _CONJUNCTION = re.compile(
     r"(?:and|et|und|및|그리고|또는|または|そして) +(?=\S)|(?:および|または|そして)(?=[^ぁ-ん])", re.IGNORECASE
 )
-_SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
+_SENTENCE = re.compile(r"(?<=[^\s.][.!?])(?<!\b[A-Z]\.)\s+|(?<=[。！？])")
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 PLAIN_WORD = f"[{_LETTERS}0-9]+"
 _PLAIN = re.compile(rf"[{_LETTERS}][{_LETTERS}0-9]*(?: {PLAIN_WORD})*|[A-Za-z0-9]+")

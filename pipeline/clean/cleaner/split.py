@@ -18,7 +18,7 @@ _SPACED = tuple(
     for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+{1,3}", "[-–—]{1,2}", "[=~〜～]", "&{1,2}")
 )
 _STOPS = re.compile("[。｡]")
-_HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
+_HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[\d_]{0,9}[^\W\d_])|(?<=\w)#(?=[^\W\d]\w)")
 _CONJUNCTION = re.compile(rf"\s(?:as well as|ainsi que|{words.CONJUNCTIONS})\s")
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")

@@ -27,7 +27,7 @@ def table_items(text: str, article: ArticleIndex | None) -> list[str]:
     ruled = [at for at, row in enumerate(rows) if not any(map(str.isalnum, "".join(row))) and "-" in "".join(row)]
     rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
     header = [cell.casefold() for cell in rows[0]] if rows else []
-    named = [at for at, cell in enumerate(header) if _is_phrase_column(cell)]
+    named = [at for at, cell in enumerate(header) if _is_phrase_column(cell) and not (article and article.has(cell))]
     if len(rows) > 1 and len(named) == len(header) > 1:  # a phrase in each column
         return [cell for row in rows[1:] for cell in row]
     if len(rows) > 1 and named:
