@@ -388,6 +388,27 @@ def test_a_file_that_is_shorter_than_was_counted(
     assert [len(batch.lines) for batch in server.batches.values()] == [20, 10, 2]
 
 
+def test_a_file_that_ends_within_a_line_is_fetched_again(make_job: JobMaker, server: BatchServer) -> None:
+    """However many lines it has: what nobody expects is among them."""
+    server.plans, server.downloads = [Plan(repeats=6, unknown=6)], ["short"]
+    path = batch_job(make_job, server, 6)
+    finish(path)
+    assert_paid_once(path, server, 6)
+    assert len(server.batches) == 1
+
+
+@pytest.mark.parametrize("page", ["<html>\n<p>Back soon</p>\n", '{"error": {"message": "busy"}}\n', "<html>"])
+def test_answers_are_not_added_to_a_page_that_came_for_them(make_job: JobMaker, server: BatchServer, page: str) -> None:
+    """Its process was killed before it saw what had come."""
+    path = batch_job(make_job, server, 10)
+    assert command("run", path).returncode == 3
+    folder, [batch] = work_of(path).path / "batches", server.batches.values()
+    (folder / f"{batch.name}.output.jsonl").write_text(page)
+    assert command("run", path).returncode == 0
+    assert_paid_once(path, server, 10)
+    assert len(server.batches) == 1
+
+
 @pytest.mark.parametrize("page", ["<html>\n" + "<p>Back soon</p>\n" * 20, '{"error": {"message": "busy"}}'])
 @pytest.mark.parametrize("lasts", ["a moment", "a run", "for ever"])
 def test_a_page_in_the_place_of_the_answers_is_none_of_them(

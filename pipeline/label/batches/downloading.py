@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import orjson
+
 from pipeline.core.batch_api import BatchState
 from pipeline.core.errors import RequestFailed
 from pipeline.core.files import sync
@@ -12,6 +14,7 @@ from pipeline.label.batches.calls import Pauses, persist, sleep
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.ledger.batches import Batch
 
+_TAIL = 1 << 16  # bytes
 DOWNLOADS = 4  # of a file that has fewer lines than the endpoint counted
 NO_ANSWERS = "no_answers"  # what a failure is called where a page came, and not the file
 _log = logging.getLogger("labelmill.label")
@@ -47,7 +50,8 @@ class Downloads:
                 sync(path)  # the raw answers are on the disk before anything reads them
             lines = {kind: _lines(path) for kind, path in files.items()}
             is_page = "output" in files and lines["output"] > 0 and not self._has_answers(files["output"])
-            if not is_page and (not tries_left or not _is_short(lines, state, batch.requests)):
+            is_cut = any(_is_cut(path) for path in files.values()) or _is_short(lines, state, batch.requests)
+            if not is_page and not (is_cut and tries_left):
                 break
             for path in files.values():
                 path.unlink()
@@ -87,10 +91,23 @@ def _is_short(lines: dict[str, int], state: BatchState, requests: int) -> bool:
 
 
 def _lines(path: Path) -> int:
-    """Return how many whole lines a file has; the last one counts where it is whole JSON, though nothing ends it."""
+    """Return how many lines a file has; the last one counts, though nothing ends it."""
     count, tail = 0, b""
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             count += chunk.count(b"\n")
             tail = chunk[-1:]
     return count + (tail not in (b"", b"\n", b" "))
+
+
+def _is_cut(path: Path) -> bool:
+    """Return whether a file ends within a line, be there as many as the endpoint counted: lines that nobody expects count, too."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        last = file.read().rpartition(b"\n")[2].strip()
+    if len(last) >= _TAIL:  # too long to be read whole for this
+        return not last.endswith(b"}")
+    try:
+        return bool(last) and not isinstance(orjson.loads(last), dict)
+    except orjson.JSONDecodeError:
+        return True

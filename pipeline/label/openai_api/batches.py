@@ -6,22 +6,20 @@ https://platform.openai.com/docs/api-reference/batch.  Key, headers, proxy and t
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-import numpy as np
 import orjson
 
 from pipeline.core.batch_api import BatchApi, BatchLine, BatchState, BatchStatus
 from pipeline.core.errors import RequestFailed
 from pipeline.core.files import naming
 from pipeline.core.types import Reply, Request
-from pipeline.label.openai_api import chat_completions, failures
+from pipeline.label.openai_api import batch_files, chat_completions, failures
 from pipeline.label.openai_api.connection import Connection
 from pipeline.label.openai_api.error_body import as_dict, parse_json, read_error
 
@@ -52,7 +50,6 @@ _TOO_LARGE = re.compile(
 # LiteLLM's gateway keeps files where the deployment of a model does, and asks for it beside the file; nobody else knows the header
 _ROUTE = "x-litellm-model"
 _UNKNOWN_ROUTE = re.compile(r"invalid model name passed", re.IGNORECASE)
-_ID = re.compile(rb'"custom_id"\s*:\s*"(.{8})')
 _NOT_RUN = ("batch_expired", "batch_cancelled", "batch_canceled")  # of a request that nobody came to
 
 
@@ -159,7 +156,7 @@ class OpenAIBatches(BatchApi):
             return state
 
     async def download(self, file: str, path: Path) -> None:
-        there = path.stat().st_size if path.exists() else 0
+        there = path.stat().st_size if batch_files.may_go_on(path) else 0
         # no compression: a range is one of bytes as they are stored
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {}), **self._route}
         async with self._endpoint.connection.exchange(
@@ -254,7 +251,7 @@ class OpenAIBatches(BatchApi):
 
     def read(self, path: Path) -> Iterator[BatchLine | None]:
         with path.open("rb") as file:
-            for line in _by_id(file):
+            for line in batch_files.by_id(file):
                 if line.strip():
                     yield self._line(line)
 
@@ -290,22 +287,6 @@ class OpenAIBatches(BatchApi):
             raise RequestFailed("transient", "not_run", str(error.get("message") or error["code"])[:300])
         data = self._endpoint.connection.redaction.without_secrets(orjson.dumps(error_body, default=str))
         raise self._endpoint.failure(self._endpoint.body(None), status, data, headers, None)
-
-
-def _by_id(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file in the order of their ids, of those with the same one the first first.
-
-    Whoever stores some thousand answers at once then writes a few pages of an index over random keys, and not all of them: of a
-    million answers each would be written anew by every group.  An id that is spelled otherwise only comes at another time.
-    """
-    begins, starts = array("Q"), array("q", [0])
-    for line in file:
-        match = _ID.search(line)
-        begins.append(int.from_bytes(match[1], "big") if match else 0)
-        starts.append(starts[-1] + len(line))
-    for number in np.argsort(np.frombuffer(begins, np.uint64), kind="stable").tolist():
-        file.seek(starts[number])
-        yield file.read(starts[number + 1] - starts[number])
 
 
 def _in_path(name: str) -> str:
