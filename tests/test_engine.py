@@ -306,6 +306,27 @@ def test_a_server_that_lies_about_when_to_come_back(make_job: JobMaker, server: 
     assert len(calls) < 40
 
 
+def test_who_waits_in_an_outage_sees_why(
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.2,))
+    monkeypatch.setattr("pipeline.label.engine.monitor._PATIENT_SECONDS", 0.3)
+    monkeypatch.setattr("pipeline.label.engine.online._HOUSEKEEPING_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
+    path = openai_job(make_job, server, 60, limits={"concurrency": 10})
+
+    def script(body: Any, times: int) -> Any:
+        told = any("waiting" in message for message in caplog.messages)
+        return (200, "<html>back soon</html>", {}) if 20 < sum(server.seen.values()) < 150 and not told else None
+
+    server.script = script
+    with caplog.at_level("INFO", "labelmill.progress"):
+        work = run(path, last="label")
+    assert stage(work, "label")["notes"] == {"answered": 60}
+    line, *_ = [message for message in caplog.messages if "waiting" in message]
+    assert "not a chat completion: <html>back soon</html>; " in line
+
+
 @pytest.mark.slow
 def test_an_outage_is_sat_out(make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))

@@ -100,11 +100,19 @@ class Monitor:
         self.turned_away: dict[str, TurnedAway] = {}  # replies by the gate that turned them away
         self._history: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
-        self._refusal, self._refused_since, self._is_shown = "", 0.0, False  # by a limit, since the last answer
+        self._refusal, self._refused_since, self._is_shown = (
+            "",
+            0.0,
+            False,
+        )  # by a limit or an outage, since the last answer
 
     def refusal(self, words: str) -> None:
         """Count a refusal by a limit, in the endpoint's own words, which hold no key."""
         self.refused += 1
+        self.wait_for(words)
+
+    def wait_for(self, words: str) -> None:
+        """Note why everybody waits, of a limit or in an outage, in words of the endpoint."""
         if not self._refusal:
             self._refused_since = time.monotonic()
         # The words are the endpoint's: what would move the cursor or colour a terminal is taken out.
@@ -186,7 +194,7 @@ class Monitor:
         )
 
     def _words(self) -> str:
-        """Return what the endpoint says to those who wait for a limit, once they have waited for a while."""
+        """Return what the endpoint says to those who wait, once they have waited for a while."""
         is_due = time.monotonic() - self._refused_since > _PATIENT_SECONDS
         return self._refusal if self._refusal and is_due else ""
 

@@ -176,6 +176,8 @@ class Retries:
     def _note_failure(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
         outage = self._admission.failed(ticket, failure.retry_after, id(attempt))
         attempt.failures += not outage  # an outage uses up nobody's tries
+        if outage:
+            self._monitor.wait_for(str(failure))
         if attempt.failed_at is None:
             attempt.failed_at = asyncio.get_running_loop().time()
         self._note_attempt(failure, attempt)
