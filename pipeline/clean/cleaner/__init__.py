@@ -19,7 +19,8 @@
 | `refine`, `trim`     | candidate -> phrases       | `"A" (0.9)` -> [`A`]                     | what is decoration, what a name   |
 | `reject`             | phrase -> kept or not      | `By Jane Doe` -> dropped                 | what can be no phrase             |
 | `presence`           | phrase, article -> tier    | `기준 금리` -> `기준금리`, `spacing`     | tier, the article's own spelling  |
-| `_select` (here)     | phrases -> phrases         | [`A`, `a`] -> [`A`]                      | duplicates, absent ones, the cap  |
+| `_select` (here)     | phrases -> phrases         | [`A`, .. 9 more] -> 7 of them            | absent ones, the cap              |
+| `duplicates`         | phrases -> phrases         | [`A`, `a`] -> [`A`]                      | what is one concept, which stays  |
 | `doubt`              | label -> label or status   | a summary cut at its commas: `doubtful`  | what is no list for certain       |
 | gates (here)         | label -> label or status   | none in the article: `none_in_article`   | what is no label in silence       |
 
@@ -42,8 +43,8 @@ from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
 from pipeline.clean.cleaner.doubt import doubt, is_evidence
+from pipeline.clean.cleaner.duplicates import is_better, place_of, spellings_of, without_particle
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
-from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import is_plain, refine
 from pipeline.clean.cleaner.reject import is_damaged, is_phrase, is_sentence
@@ -52,8 +53,6 @@ from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
 from pipeline.clean.prompt_constants import Constants, Prompt, constants_of
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
-from pipeline.core.text.concepts import spellings
-from pipeline.core.text.korean import strip_particles
 
 __all__ = ["CleanLabel", "Constants", "Status", "clean_reply", "clean_short"]
 
@@ -220,7 +219,13 @@ class _Reading:
     def _is_phrase(self, phrase: str) -> bool:
         if statuses.ends_open_list(phrase) or has_envelope(phrase):
             return False
-        return is_phrase(phrase) or (self.article is not None and self.article.quotes(phrase))
+        return is_phrase(phrase) or self._is_title(phrase)
+
+    def _is_title(self, phrase: str) -> bool:
+        """Tell whether the article has what reads like a sentence as a name: between quotes, or within a sentence, mark and all."""
+        return self.article is not None and (
+            self.article.quotes(phrase) or (phrase[-1] in "?!" and self.article.goes_on(phrase))
+        )
 
     def _select(self, phrases: Iterator[str]) -> list[tuple[str, str]]:
         """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
@@ -229,19 +234,19 @@ class _Reading:
         for phrase in phrases:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
             if self.article and tier in ("morphological", "absent"):
-                bare = _without_particle(phrase)
+                bare = without_particle(phrase)
                 tier, surface = (
                     ("exact", bare) if bare != phrase and self.article.has_exactly(bare) else (tier, surface)
                 )
             if surface != phrase and trim(surface) == surface:
                 phrase = surface
                 self.note("surface")
-            keys = _spellings(phrase)
+            keys = spellings_of(phrase)
             if tier == "absent" and (reason := self._not_taken(phrase)):
                 self.note(reason)
-            elif (at := _place(phrase, keys, seen, selected, self.article)) is not None:
+            elif (at := place_of(phrase, keys, seen, selected, self.article)) is not None:
                 self.note("duplicate")
-                if _is_better(phrase, selected[at][0], self.article):
+                if is_better(phrase, selected[at][0], self.article):
                     selected[at] = phrase, tier
                 seen |= dict.fromkeys(keys, at)
             elif len(selected) == self.most:
@@ -291,36 +296,3 @@ def _drop_tail(candidates: CandidateList, answer: str, cut: bool) -> bool:
         return False
     candidates.items.pop()
     return True
-
-
-def _place(
-    phrase: str,
-    keys: Iterable[str],
-    seen: dict[str, int],
-    selected: list[tuple[str, str]],
-    article: ArticleIndex | None,
-) -> int | None:
-    """Return the place of the phrase that spells the same concept; None where there is none, or capitals tell two names."""
-    at = next((seen[key] for key in keys if key in seen), None)
-    if at is None or article is None:
-        return at
-    other = selected[at][0]
-    only_case = phrase != other and phrase.casefold() == other.casefold()
-    return None if only_case and article.has_name(phrase) and article.has_name(other) else at
-
-
-def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
-    """Tell whether a spelling is to stand in the place of another: the article has it more often, or it has no particle."""
-    if has_hangul(phrase) and len(phrase) < len(other) and phrase.count(" ") >= other.count(" "):
-        return True
-    return article is not None and article.count(phrase) > article.count(other)
-
-
-def _spellings(phrase: str) -> frozenset[str]:
-    """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
-    return spellings(fold_typography(_without_particle(phrase)).replace("İ", "i"))  # it would fold to two characters
-
-
-def _without_particle(phrase: str) -> str:
-    head, space, last = phrase.rpartition(" ")
-    return head + space + strip_particles(last) if has_hangul(last) else phrase

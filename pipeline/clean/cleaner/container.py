@@ -176,15 +176,18 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     if is_prose(line):
         return "", []
     items = without_glosses(split_inline(without_afterword(line, article), article), article)
-    is_sentence = len(items) > 1 and COPULA.search(items[-1]) is not None and not has_subject(line, article)
-    announced = is_sentence or line != text.strip()
-    if not announced and not (line.endswith(".") and (block.kind == "answer" or len(items) > 1)):
+    concludes = len(items) > 1 and COPULA.search(items[-1]) is not None and not has_subject(line, article)
+    announced = concludes or line != text.strip()
+    last = split_conjunction(items[-1], article) if len(items) > 1 else []
+    is_series = len(last) > 1 and article is not None and all(map(article.shares, last))  # A, B and C
+    is_sentence = line.endswith(".") and (block.kind == "answer" or len(items) > 1)
+    if not (announced or is_sentence or is_series):
         return "", items
     is_one = (
         ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     )
     container = "label" if announced or block.kind == "answer" else ""
-    return container, items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]))
+    return container, items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]), article)
 
 
 def _behind_head(text: str, article: ArticleIndex | None) -> str:

@@ -23,6 +23,7 @@ SEGMENT_CHARS = 160
 _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
 ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines that are no headings for certain
+_SCORE = re.compile(r"[ \t]*\d[\d.,]*%?[ \t]*(?:\n|$)")
 _STOPS = tuple(".!?。")
 _HEADING_MARKS = tuple("()[]*【】<>#_:")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
@@ -74,7 +75,8 @@ def _is_phrase(text: str, cut: tuple[int, int, str, str], article: ArticleIndex 
     if kind == "answer" or len(named) < 2:
         return False
     if article is None:
-        return bool(others) and kind != "category" and ITEM.match(text, text.rfind("\n", 0, start) + 1) is not None
+        is_item = ITEM.match(text, text.rfind("\n", 0, start) + 1) or _SCORE.match(text, begin)
+        return bool(others) and kind != "category" and is_item is not None
     behind = _BREAK.split(text[begin : begin + SEGMENT_CHARS] + "\n")[0].strip()
     return article.has(head) or (not (kind == "category" and article.has(behind)) and any(map(article.count, others)))
 

@@ -8,6 +8,7 @@ from itertools import pairwise, takewhile
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
+from pipeline.clean.cleaner.normal import has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
@@ -30,7 +31,7 @@ _GLOSSES = tuple(
 _BRACKET, _SLASH = _GLOSSES[1:3]
 _EXPLAINS = 3  # words in brackets at least, where no article tells what belongs to a name
 _SAMPLE = 2000  # characters of an article that show its language
-_CASE = re.compile("[가-힣][은는이가을를]$")  # a topic, subject or object
+_CASE = re.compile("[가-힣][은는이가을를]$|[ァ-ヿ一-龥][はがを]$")  # a topic, subject or object
 _DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
 _SIGN = re.compile(r"\s[-–—]|[)）\]］／/=＝]|\d\s*$")
 _DENIED = re.compile(words.NO_MARKS)
@@ -185,7 +186,7 @@ def without_marks(items: list[str], article: ArticleIndex | None) -> list[str]:
     if article is None or not _FEW <= len(items) <= _MOST:
         return items
     if all(map(_CASE.search, items)):
-        nouns = [strip_particles(item) for item in items]
+        nouns = [strip_particles(item) if has_hangul(item) else item[:-1] for item in items]
         are_nouns = all(len(item) == len(noun) + 1 for item, noun in zip(items, nouns, strict=True))
         return nouns if are_nouns and not any(map(article.inflects, items)) else items
     for split in (lambda item: item.partition(" ")[::2], lambda item: item.rpartition(" ")[::-2]):

@@ -31,6 +31,7 @@ _RUN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+")
 _OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
 _PREDICATE = re.compile(r"\b(?:have|has|had|will|would|can|could|should|may|might|must|did|does) ([a-z]{3,})")
+_PARTICLES = tuple("がのはをにもとでや")
 _REACH = 20  # characters a word, with what stands behind it; and as many to spare
 
 _MORE_THAN_NAMES = 0.1  # of the letters
@@ -61,6 +62,12 @@ class ArticleIndex:
         if before.strip() == "«":  # with spaces within, in French
             return behind.strip() == "»"
         return before[-1:] in _OPENING and behind[:1] in _CLOSING
+
+    def goes_on(self, phrase: str) -> bool:
+        """Tell whether a sentence goes on behind the phrase and its last mark, which is of a name then: `モーニング娘。が`."""
+        at = self.text.find(phrase)
+        behind = self.text[at + len(phrase) :][:2] if at >= 0 else ""
+        return behind.lstrip()[:1].islower() or behind[:1] in _PARTICLES
 
     def classify(self, phrase: str) -> tuple[str, str]:
         """Return the tier of the phrase and its surface, which is the article's where only spacing or width differs."""

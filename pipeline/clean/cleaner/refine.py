@@ -39,6 +39,7 @@ _ET_CETERA = re.compile(words.OPEN_ENDS)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 _SUBJECT, _JA_SUBJECT = re.compile("([가-힣]{1,12}[은는이가]) "), re.compile("[はがを]")
+_LAST_SIGNS = tuple("?!。♂♀☆★")
 _SPACE, _FEW = re.compile(r"\s+"), 12
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
@@ -85,9 +86,9 @@ def _without_loop(candidate: str) -> str:
 def _with_sign(candidate: str, article: ArticleIndex | None) -> str:
     """Keep a sign that the article has, too: it looks like a bullet (`-5도`, `#MeToo`), or ends a title in quotes; else empty."""
     text = candidate.strip()
-    if article is not None and text[-1:] in ("?", "!") and article.quotes(text):
+    if article is not None and text[-1:] in _LAST_SIGNS and (article.quotes(text) or article.goes_on(text)):
         return text
-    if article is None or text[:1] not in ("-", "#", "+", "−", "'", "’", "*") or not text[1:2].isalnum():
+    if article is None or text[:1] not in ("¿", "¡", "-", "#", "+", "−", "'", "’", "*") or not text[1:2].isalnum():
         return ""
     bare = trim(text)
     if article.quotes(bare) or text[-1] == text[0]:

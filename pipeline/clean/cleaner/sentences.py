@@ -16,7 +16,7 @@ _CJK_CONCLUSION = re.compile(
     rf"[^.;,]{{0,12}}(?:{_KO_HEAD})(?:로|으로)?[^.;,]{{0,12}}[.]?$"
     rf"|(?:など|等)?(?:が|は|是|为|為)[^。；;、，]{{0,8}}(?:{_JA_HEAD})[^。；;、，]{{0,6}}[。.]?$"
 )
-_QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*\w{1,12}[ \t]*[.:：]\s*(?=\S)")
+_QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*[^\W\d]\w{0,11}[ \t]*[.:：]\s*(?=\S)")
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})(?:は|是|为|為|有|包括|包含)[、,]?(?=\S)")
 _CORRECTS = re.compile(rf"(?<![^\W\d_ぁ-ヿ一-龥])(?:{'|'.join(map(re.escape, words.CORRECTIONS))})")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")

@@ -29,7 +29,7 @@ _BETWEEN_QUOTES = re.compile(
     r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?"
 )
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")
-_CAPITAL = re.compile(r"[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
+_CAPITAL = re.compile(r"(?:the |le |la |el |il |der |die |das )?[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
 _GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")
 _CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
@@ -101,9 +101,19 @@ def split_listed(text: str, article: ArticleIndex) -> list[list[str]]:
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
 
 
-def split_conjunction(text: str) -> list[str]:
-    """Split `B and C`, the end of a list in a sentence, into B, C."""
-    return _CONJUNCTION.split(text)
+def split_conjunction(text: str, article: ArticleIndex | None) -> list[str]:
+    """Split `B and C`, the end of a list in a sentence, into B, C; not what stands in quotes, nor a name of the article."""
+    parts = [text] if _QUOTED.fullmatch(text.strip(" .")) else _CONJUNCTION.split(text)
+    if article is None or len(parts) < 2:
+        return parts
+    seams = _CONJUNCTION.findall(text)
+    if len(parts) == 2:
+        return _merged(parts, seams, article)
+    series = [parts[0].strip()]
+    for seam, part in zip(seams, parts[1:], strict=True):  # of three or more the article tells which two are one
+        pair = f"{series[-1]}{seam}{part}".strip()
+        series[-1:] = [pair] if article.has_exactly(pair) else [series[-1], part]
+    return series
 
 
 def split_commas(text: str, article: ArticleIndex | None) -> list[str]:
@@ -114,7 +124,7 @@ def split_commas(text: str, article: ArticleIndex | None) -> list[str]:
 
 def _merged(parts: list[str], seams: list[str], article: ArticleIndex) -> list[str]:
     """Return the parts with those joined again, by the seams between them, that are one name in the article."""
-    if len(parts) > _MANY:
+    if not 1 < len(parts) <= _MANY:
         return parts
     joined = [_has_pair(article, *pair) for pair in zip(parts, seams, parts[1:], strict=False)]
     # A longer chain in the article is a list there as well, but for what it is the head of.
