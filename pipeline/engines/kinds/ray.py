@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -45,9 +46,12 @@ class Engine(engine.Engine):
     def __init__(self, options: Options) -> None:
         self._options = options
         self._is_ours = False  # the connection
+        self._starter: ThreadPoolExecutor | None = None
+        self._start: Future[Any] | None = None
 
     def map(self, stage: str, build: Build, tasks: Iterable[Task], count: int) -> Iterator[Any]:
         left, running = iter(tasks), dict[Any, Task]()
+        yield from self._meanwhile(build, left)
         if (task := next(left, None)) is None:
             return
         ray = self._connected()
@@ -69,6 +73,20 @@ class Engine(engine.Engine):
             # an error, a signal: whoever made the map must not find its files changed afterwards
             if running:
                 self._end(ray, list(running))
+
+    def _meanwhile(self, build: Build, left: Iterator[Task]) -> Iterator[Any]:
+        """Run tasks in this process while a cluster of ours starts, which takes some seconds and less than a core."""
+        is_there = self._is_ours or ("ray" in sys.modules and sys.modules["ray"].is_initialized())
+        if self._options.address or is_there or (task := next(left, None)) is None:
+            return
+        # The thread is kept: where the one that started Ray's processes ends, the system ends them.
+        self._starter = self._starter or ThreadPoolExecutor(1)
+        self._start = self._starter.submit(self._connected)
+        run = build()
+        yield run(task.given)
+        while not self._start.done() and (task := next(left, None)):
+            yield run(task.given)
+        self._start.result()
 
     def _end(self, ray: Any, running: list[Any]) -> None:
         """End tasks that are under way; a cluster of ours with them."""
@@ -143,11 +161,16 @@ class Engine(engine.Engine):
         return ray
 
     def close(self) -> None:
+        if self._start is not None:
+            wait([self._start])
         if self._is_ours:
             import ray
 
             ray.shutdown()
             self._is_ours = False
+        if self._starter is not None:
+            self._starter.shutdown()
+            self._starter = self._start = None
 
 
 def _check_reached(address: str | None) -> None:
