@@ -4,9 +4,9 @@
         [--last split] [--no-peers]
 
 Each stage runs by one worker, by two and on Ray, in a process of its own.  Of each run it prints the clock, processor time (of
-all processes, and of the command's own) and memory (of all processes together, shared pages by their share).  What the same
-command takes when nothing is left to do is subtracted, but not beside the peers: starting Python is not the stage.  Ratios by the
-clock mean something on a machine with nothing else to do; `by processor` is what two free cores would make of it: the command's
+all processes, and of the command's own) and memory (of all processes together, shared pages by their share; and RSS, where each
+process counts them).  What the same command takes when nothing is left to do is subtracted, but not beside the peers: starting
+Python is not the stage.  Ratios by the clock mean something on a machine with nothing else to do; `by processor` is what two free cores would make of it: the command's
 own time, which nobody shares, and half of its workers'.  The peers take the same articles as Parquet, ask pycld2 and tiktoken about
 each, and write Parquet; the filter chain does that and more (windows, duplicates, counts in the table).  With `--labels endpoint` a
 local server answers, by which the stages after `label` are had of many rows sooner.  datatrove is no dependency
@@ -88,17 +88,22 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Run:
-    """What a command took: seconds by the clock and of processors, those of its own process, megabytes of all processes."""
+    """What a command took: seconds by the clock and of processors, those of its own process, megabytes of all processes.
+
+    `memory` counts shared pages by their share, so processes of others that use the same libraries make it less; `resident` counts
+    them in each process.
+    """
 
     clock: float
     processor: float
     own: float = 0.0
     memory: float = 0.0
+    resident: float = 0.0
 
     def without(self, idle: Run) -> Run:
         """Return what is left of it without what the command takes to find that nothing is to do."""
         own, processor = max(0.0, self.own - idle.own), max(0.01, self.processor - idle.processor)
-        return Run(max(0.01, self.clock - idle.clock), processor, own, self.memory)
+        return Run(max(0.01, self.clock - idle.clock), processor, own, self.memory, self.resident)
 
     def by_processors(self, count: int) -> float:
         """Return the seconds that so many free cores would take, where the command's own are nobody else's."""
@@ -111,7 +116,7 @@ class Watch(threading.Thread):
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._root, self._seconds = pid, dict[int, float]()  # of each process when it was last looked at
-        self.memory, self.over = 0.0, threading.Event()
+        self.memory, self.resident, self.over = 0.0, 0.0, threading.Event()
 
     def run(self) -> None:
         began = time.monotonic()
@@ -126,7 +131,9 @@ class Watch(threading.Thread):
             tree = [self._root]
             for pid in tree:
                 tree += children.get(pid, [])
-            self.memory = max(self.memory, sum(map(_megabytes, tree)))
+            held = [_megabytes(pid) for pid in tree]
+            self.memory = max(self.memory, sum(each["Pss"] for each in held))
+            self.resident = max(self.resident, sum(each["Rss"] for each in held))
             self._seconds |= {pid: seconds[pid] for pid in tree if pid in seconds}
 
     @property
@@ -134,12 +141,15 @@ class Watch(threading.Thread):
         return sum(self._seconds.values())
 
 
-def _megabytes(pid: int) -> float:
-    """Return what a process holds, pages that it shares by their share."""
-    try:
-        return int(Path(f"/proc/{pid}/smaps_rollup").read_text().partition("Pss:")[2].split()[0]) / 1024
-    except (OSError, IndexError):
-        return 0.0
+def _megabytes(pid: int) -> dict[str, float]:
+    """Return what a process holds: `Pss`, pages that it shares by their share, and `Rss`, those pages, too."""
+    sizes = {"Pss": 0.0, "Rss": 0.0}
+    with suppress(OSError, IndexError, ValueError):  # it is over
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+            name, size = line.split()[:2]
+            if name[:-1] in sizes:
+                sizes[name[:-1]] = int(size) / 1024
+    return sizes
 
 
 def measured(command: Sequence[str]) -> Run:
@@ -159,7 +169,7 @@ def measured(command: Sequence[str]) -> Run:
     waited = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     own = float(out.rpartition("own ")[2]) if "own " in out else 0.0
     watch.join()
-    return Run(clock, max(waited, watch.processor), own, watch.memory)
+    return Run(clock, max(waited, watch.processor), own, watch.memory, watch.resident)
 
 
 def write_sources(folder: Path, count: int, files: int, data: Path | None) -> None:
@@ -196,7 +206,7 @@ def staged(folder: Path, engine: str, stages: Sequence[str]) -> tuple[dict[str, 
 
 
 def show(name: str, run: Run) -> None:
-    figures = f"{run.clock:>9.1f}{run.processor:>11.1f}{run.own:>8.1f}{run.memory:>9,.0f}"
+    figures = f"{run.clock:>9.1f}{run.processor:>11.1f}{run.own:>8.1f}{run.memory:>9,.0f}{run.resident:>9,.0f}"
     print(f"{name:20}{figures}", flush=True)
 
 
@@ -216,7 +226,7 @@ def labeller(kind: str) -> Iterator[str]:
 
 
 def compare_peers(folder: Path, articles: int, files: int, ours: Run) -> None:
-    print(f"\n{'peers, two workers':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}")
+    print(f"\n{'peers, two workers':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}{'RSS':>9}")
     show("filter two", ours)
     for name, code in PEERS.items():
         if importlib.util.find_spec(name) is None:
@@ -245,7 +255,7 @@ def main() -> None:
         folder = Path(name)
         write_sources(folder / "in", options.articles, options.files, options.data)
         (folder / "job.yaml").write_text(JOB.replace("LABEL", label))
-        print(f"{'':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}")
+        print(f"{'':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}{'RSS':>9}")
         stages = STAGES[: STAGES.index(options.last) + 1]
         runs = {engine: staged(folder, engine, stages) for engine in options.engines}
         if "one" in runs:
