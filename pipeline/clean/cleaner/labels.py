@@ -78,7 +78,9 @@ def _is_phrase(text: str, cut: tuple[int, int, str, str], article: ArticleIndex 
         is_item = ITEM.match(text, text.rfind("\n", 0, start) + 1) or _SCORE.match(text, begin)
         return bool(others) and kind != "category" and is_item is not None
     behind = _BREAK.split(text[begin : begin + SEGMENT_CHARS] + "\n")[0].strip()
-    return article.has(head) or (not (kind == "category" and article.has(behind)) and any(map(article.count, others)))
+    return article.has(" ".join(named)) or (
+        not (kind == "category" and article.has(behind)) and any(map(article.count, others))
+    )
 
 
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:
