@@ -6,11 +6,11 @@
 Each stage runs by one worker, by two and on Ray, in a process of its own.  Of each run it prints the clock, processor time (of
 all processes, and of the command's own) and memory (of all processes together, shared pages by their share; and RSS, where each
 process counts them).  What the same command takes when nothing is left to do is subtracted, but not beside the peers: starting
-Python is not the stage.  Ratios by the clock mean something on a machine with nothing else to do; `by processor` is what two free cores would make of it: the command's
-own time, which nobody shares, and half of its workers'.  The peers take the same articles as Parquet, ask pycld2 and tiktoken about
-each, and write Parquet; the filter chain does that and more (windows, duplicates, counts in the table).  With `--labels endpoint` a
-local server answers, by which the stages after `label` are had of many rows sooner.  datatrove is no dependency
-of labelmill: pip install datatrove
+Python is not the stage.  Ratios by the clock mean something on a machine with nothing else to do; `by processor` is what two free
+cores would make of it: the command's own time, which nobody shares, and half of its workers'.  The peers take the same articles as
+Parquet, ask pycld2 and tiktoken about each, and write Parquet; the filter chain does that and more (windows, duplicates, counts in
+the table).  With `--labels endpoint` a local server answers, by which the stages after `label` are had of many rows sooner.
+datatrove is no dependency of labelmill: pip install datatrove
 """
 
 from __future__ import annotations
