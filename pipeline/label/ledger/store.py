@@ -82,9 +82,10 @@ class Ledger:
 
     def taken(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
         """Return `(key, *Spent)` of each request of some keys, which differ: in the order of the keys, then as they were sent."""
-        rows = self._taken_side_by_side(keys) if self.database.has_numbers and len(keys) >= _MANY_KEYS else []
-        found = {row[0] for row in rows}
-        left = [key for key in keys if key not in found] if found else keys
+        beside = self._taken_side_by_side(keys) if self.database.has_numbers and len(keys) >= _MANY_KEYS else {}
+        if len(beside) == len(keys):
+            return [beside[key] for key in keys]
+        rows, left = list(beside.values()), [key for key in keys if key not in beside]
         for start in range(0, len(left), _LOOK_UP_KEYS):
             part = left[start : start + _LOOK_UP_KEYS]
             query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
@@ -93,8 +94,8 @@ class Ledger:
         places = {key: place for place, key in enumerate(keys)}
         return sorted(rows, key=lambda row: places[bytes(row[0])])
 
-    def _taken_side_by_side(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
-        """Return `(key, *Spent)` of some of the keys, in any order: all that was ever sent of each.
+    def _taken_side_by_side(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Any, ...]]:
+        """Return `(key, *Spent)` of some of the keys, by key: of those that were asked once.
 
         The questions of a shard are asked one after another, so most of their records lie side by side.  Read in one go, they take
         a third of what it takes to look each key up.
@@ -103,12 +104,12 @@ class Ledger:
         query = f"SELECT min(rowid), max(rowid) FROM replies WHERE key IN ({', '.join('?' * len(some))})"  # noqa: S608
         first, last = self.database.execute(query, some)[0]
         if first is None or last - first > 2 * len(keys):
-            return []
+            return {}
         beside = len(keys) // 4  # the sample has neither the first nor the last one
         query = f"SELECT {_SPENT} FROM replies WHERE rowid BETWEEN ? AND ?"  # noqa: S608
         # Of a key that was asked again, other records may lie anywhere.
         wanted = set(keys) - self._keys_asked_again()
-        return [row for row in self.database.execute(query, (first - beside, last + beside)) if row[0] in wanted]
+        return {row[0]: row for row in self.database.execute(query, (first - beside, last + beside)) if row[0] in wanted}
 
     def _keys_asked_again(self) -> set[bytes]:
         """Return the keys that have more than one record; kept until there is a further record."""
