@@ -9,6 +9,7 @@ import pyarrow as pa
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
+_AT_ONCE = 4096  # spans: 8 bytes for each character before them are in memory
 
 
 def verbatim(
@@ -24,15 +25,15 @@ def verbatim(
         (np.flatnonzero(flags & ~is_wide[row_of]), _same_bytes),
         (np.flatnonzero(flags & is_wide[row_of]), _same_characters),
     ):
-        flags[numbers] = equal(texts, phrases.take(pa.array(numbers)), row_of[numbers], starts[numbers], stops[numbers])
+        for first in range(0, len(numbers), _AT_ONCE):
+            part = numbers[first : first + _AT_ONCE]
+            flags[part] = equal(texts, phrases.take(pa.array(part)), row_of[part], starts[part], stops[part])
     return flags
 
 
 def _same_characters(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers) -> Flags:
     """Compare all spans at once, of any texts: as bytes, once it is known in which byte each begins and ends."""
     bounds, letters = _letters(texts)
-    if not len(row_of):
-        return np.zeros(0, dtype=bool)
     is_first = np.diff(row_of, prepend=-1) != 0  # the spans of a text come one after another
     rows, number = row_of[is_first], np.cumsum(is_first) - 1
     furthest = np.maximum.reduceat(stops, np.flatnonzero(is_first))

@@ -109,7 +109,9 @@ class Ledger:
         query = f"SELECT {_SPENT} FROM replies WHERE rowid BETWEEN ? AND ?"  # noqa: S608
         # Of a key that was asked again, other records may lie anywhere.
         wanted = set(keys) - self._keys_asked_again()
-        return {row[0]: row for row in self.database.execute(query, (first - beside, last + beside)) if row[0] in wanted}
+        return {
+            row[0]: row for row in self.database.execute(query, (first - beside, last + beside)) if row[0] in wanted
+        }
 
     def _keys_asked_again(self) -> set[bytes]:
         """Return the keys that have more than one record; kept until there is a further record."""
