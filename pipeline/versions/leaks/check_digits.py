@@ -162,6 +162,34 @@ def south_african(digits: str) -> bool:
     return _is_short_day(digits[:6]) and digits[10] in "012" and luhn(digits)
 
 
+def swiss(digits: str) -> bool:
+    """Thirteen digits (AHV), the last of them by 10 as in EAN."""
+    return _weighted(digits, (1, 3) * 6 + (1,)) % 10 == 0
+
+
+def czech(digits: str) -> bool:
+    """Ten digits: day of birth, with 50 more in the month of women, and order, which 11 divides."""
+    month = int(digits[2:4])
+    return _is_short_day(f"{digits[:2]}{month - 50 * (month > 50):02d}{digits[4:6]}") and int(digits) % 11 == 0
+
+
+def danish(digits: str) -> bool:
+    """Ten digits (CPR): day of birth and order; numbers given from 2007 on have no check digit."""
+    return _is_short_day(digits[4:6] + digits[2:4] + digits[:2])
+
+
+def portuguese(digits: str) -> bool:
+    """Nine digits (NIF), of persons from 1 to 3, the last of them by 11."""
+    rest = _weighted(digits[:8], range(9, 1, -1)) % 11
+    return digits[0] in "123" and int(digits[8]) == (0 if rest < 2 else 11 - rest)
+
+
+def romanian(digits: str) -> bool:
+    """Thirteen digits (CNP): sex, day of birth, county, order, one by 11."""
+    rest = _weighted(digits[:12], (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9)) % 11
+    return _is_short_day(digits[1:7]) and int(digits[12]) == (1 if rest == 10 else rest)
+
+
 def _is_short_day(digits: str) -> bool:
     """Tell whether six digits are a day (YYMMDD) of some century."""
     return is_day(f"19{digits}") or is_day(f"20{digits}")
