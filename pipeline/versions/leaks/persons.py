@@ -289,9 +289,8 @@ def _ids(text: str, start: int, end: int) -> Iterator[Span]:
 def _named(text: str, start: int, end: int) -> Iterator[Span]:
     for name, form, holds in _NAMED:
         for match in form.finditer(text, start, end):
-            if name.search(text, max(0, match.start() - _NAME_BEFORE), match.start()) and holds(
-                re.sub("[^0-9]", "", match[0])
-            ):
+            is_named = name.search(text, max(0, match.start() - _NAME_BEFORE), match.start())
+            if is_named and holds(re.sub("[^0-9]", "", match[0])):
                 yield match.span()
 
 
