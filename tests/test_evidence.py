@@ -658,3 +658,24 @@ def test_which_part_of_a_reply_is_the_topic(raw: str, topic: str | None) -> None
 )
 def test_bytes_read_as_characters_are_read_anew(reply: str, phrases: list[str]) -> None:
     assert clean_reply(reply).phrases == phrases
+
+
+REMARKS = [
+    "Sure! I can help you with that.",
+    "Task completed.",
+    "Working on it...",
+    "No problem, one moment please.",
+    "As requested.",
+    "the; of; and; to; for",
+    "it is what it is",
+]
+
+
+@pytest.mark.parametrize("raw", REMARKS)
+def test_a_remark_is_no_label_though_any_article_has_its_words(raw: str) -> None:
+    """The article shares a word with each, as most articles do."""
+    article = (
+        "The company that completed the task of the bridge is working with the city on what it is to cost. To problems of the"
+        " moment, the mayor said, there is no answer for now, and please note the request for help."
+    )
+    assert clean_reply(raw, article, language="en").phrases == []

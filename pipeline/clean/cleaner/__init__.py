@@ -47,7 +47,7 @@ from pipeline.clean.cleaner.duplicates import is_better, place_of, spellings_of,
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import is_plain, refine
-from pipeline.clean.cleaner.reject import is_damaged, is_phrase, is_sentence
+from pipeline.clean.cleaner.reject import is_damaged, is_function_words, is_phrase, is_sentence
 from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
@@ -191,6 +191,7 @@ class _Reading:
 
     def _phrases_of(self, candidates: list[str]) -> Iterator[str]:
         """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
+        language = self.article.language if self.article else (self.language or "en").casefold()[:2]
         for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
             if is_plain(candidate):  # letters and single spaces: nothing to refine, and most are so
                 phrases: Iterable[str] = (candidate,)
@@ -204,6 +205,8 @@ class _Reading:
                     self.note("trimmed")
                 if statuses.is_no_answer(phrase, self.article):
                     self.note("none_word")
+                elif is_function_words(phrase, language):
+                    self.note("function_words")
                 elif self._is_phrase(phrase):
                     yield phrase
                 else:
@@ -278,6 +281,8 @@ class _Reading:
             return "prompt_echo"
         if "other_script" in self.repairs:
             return "language_mismatch"
+        if "function_words" in self.repairs and self.article is not None:
+            return "none_in_article"
         return "empty" if "absent" in self.repairs else "unparseable"
 
 

@@ -22,7 +22,7 @@ from pipeline.core.text.content_words import beginnings
 
 _LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  # what separates phrases and no clauses
 _QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
-_STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
+_STOP = re.compile(r"[.!?。！？…][\"'”’)]?\s*$")
 _STOPS = re.compile(r"[.!?。！？](?=[\s\"'”’)]|$)")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
 _RESIDUE = re.compile(r"[{}\\|^\ufffd]|\s#\s|„[^“”]*$|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
@@ -87,7 +87,8 @@ def doubt(
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
     are_clauses = are_clauses and ((length > _TERSE + 1 and not is_listed) or any(_tells(p, article) for p in phrases))
     are_copied = length > _SENTENCE or (length > _LONG and not is_literal and article.script not in ("kana", "han"))
-    if beside_clauses or are_clauses:
+    is_remark = nothing_is_there and len(phrases) <= _ENOUGH and _STOP.search(answer)  # Working on it.
+    if beside_clauses or are_clauses or is_remark:
         return "clauses"
     is_part = clauses and not is_listed and len(items) > len(phrases) > 1 and _STOP.search(answer)  # of a sentence
     if is_part or (are_copied and not nothing_is_there):

@@ -32,6 +32,7 @@ _WORD = re.compile(r"[^\W_]+")
 _OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
 _PREDICATE = re.compile(r"\b(?:have|has|had|will|would|can|could|should|may|might|must|did|does) ([a-z]{3,})")
 _PARTICLES = tuple("がのはをにもとでや")
+_BY_SCRIPT = {"hangul": "ko", "kana": "ja", "han": "zh"}
 _REACH = 20  # characters a word, with what stands behind it; and as many to spare
 
 _MORE_THAN_NAMES = 0.1  # of the letters
@@ -45,7 +46,7 @@ class ArticleIndex:
         self.text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
         self._cached_windows: dict[tuple[str, int], set[tuple[str, ...]]] = {}
         self._begun = Beginnings(self.text)
-        self._language = (language or "en").casefold()[:2]
+        self._language = (language or "").casefold()[:2]
 
     def has(self, phrase: str) -> bool:
         """Tell whether the phrase stands in the article as it is or but for spacing, width and case."""
@@ -87,6 +88,11 @@ class ArticleIndex:
         """Return the first span of the phrase, exact or but for spacing, width and case: code points, the end not included."""
         at = _find_words(self.text, phrase) if phrase else -1
         return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
+
+    @property
+    def language(self) -> str:
+        """Return the language of the article as given; else the one that its script is of, English for Latin letters."""
+        return self._language or _BY_SCRIPT.get(self.script or "", "en")
 
     def inflects(self, word: str) -> bool:
         """Tell whether the article has a Korean word with a particle behind it."""
@@ -212,7 +218,7 @@ class ArticleIndex:
         return word == other or (word[:2] == other[:2] and self._root(word) == self._root(other))
 
     def _root(self, word: str) -> str:
-        return self._korean_root(word) if has_hangul(word) else stem(word, self._language)
+        return self._korean_root(word) if has_hangul(word) else stem(word, self._language or "en")
 
 
 def _occurrences(text: str, phrase: str) -> Iterator[int]:

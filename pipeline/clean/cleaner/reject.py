@@ -11,6 +11,7 @@ from pipeline.clean.cleaner.normal import has_hangul
 MAX_WORDS = 14
 MAX_CHARS = 100
 
+_FUNCTION_WORDS = {languages[0]: frozenset(listed) for languages, listed in words.FUNCTION_WORDS}
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
 _DAMAGED = re.compile("\\w\ufffd|\ufffd\\w")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
@@ -39,6 +40,14 @@ def is_phrase(text: str) -> bool:
     if len(text) > MAX_CHARS or not any(map(str.isalnum, text)):
         return False
     return not (is_address(text) or is_byline(text) or _RIGHTS.search(text) or is_clause(text))
+
+
+def is_function_words(text: str, language: str) -> bool:
+    """Tell whether a text is nothing but words of closed classes (`that`, `of the`); a capital makes a name of one (`The Who`)."""
+    if any(map(str.isupper, text)) or (text.isascii() and len(text) == 1):
+        return False
+    function_words = _FUNCTION_WORDS.get(language, frozenset())
+    return all(word in function_words for word in text.casefold().replace("’", "'").replace("'", "' ").split())
 
 
 def is_damaged(text: str) -> bool:
@@ -92,7 +101,7 @@ def _is_korean_clause(text: str, count: int) -> bool:
     if count >= 2 and (past or _KO_FINITE.fullmatch(last)):
         return True
     if count == 1:
-        return last.endswith("습니다") or (last.endswith(("했다", "됐다")) and len(last) > 4)
+        return last.endswith("습니다") or (past and len(last) > 2)
     return count >= 3 and _KO_FINITE_LONG.fullmatch(last) is not None
 
 
