@@ -185,16 +185,25 @@ def without_marks(items: list[str], article: ArticleIndex | None) -> list[str]:
     """
     if article is None or not _FEW <= len(items) <= _MOST:
         return items
-    if all(map(_CASE.search, items)):
-        nouns = [strip_particles(item) if has_hangul(item) else item[:-1] for item in items]
-        are_nouns = all(len(item) == len(noun) + 1 for item, noun in zip(items, nouns, strict=True))
-        return nouns if are_nouns and not any(map(article.inflects, items)) else items
+    if any(map(_CASE.search, items)):
+        items = _without_case(items, article)
     for split in (lambda item: item.partition(" ")[::2], lambda item: item.rpartition(" ")[::-2]):
         marks, bare = zip(*map(split, map(str.strip, items)), strict=True)
         is_mark = len({_DIGITS.sub("0", mark) for mark in marks}) == 1 and not marks[0][:1].isalpha()
         if is_mark and len({*bare}) == len(bare) and all(map(article.has, map(trim, bare))):
             return items if any(map(article.has, (*map(trim, items), *marks))) else list(bare)
     return items
+
+
+def _without_case(items: list[str], article: ArticleIndex) -> list[str]:
+    """Return items without the particles of their sentence, where two or more have one; a noun that ends so may have its own."""
+    nouns = [
+        (strip_particles(item) if has_hangul(item) else item[:-1]) if _CASE.search(item) else item for item in items
+    ]
+    inflected = [item for item, noun in zip(items, nouns, strict=True) if len(item) == len(noun) + 1]
+    # -이 and -가 alone may be of nouns: 감자옹심이
+    is_certain = any(item[-1] in "은는을를はを" for item in inflected) and len(inflected) > 1
+    return nouns if is_certain and not any(map(article.inflects, inflected)) else items
 
 
 def without_translations(lists: Sequence[list[str]], article: ArticleIndex | None) -> Sequence[list[str]]:

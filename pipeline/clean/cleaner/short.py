@@ -66,8 +66,10 @@ def clean_short(
     if answer.status != "ok":
         return "", answer.status
     line = strip_number(answer.line)
+    is_own = line != answer.line and article is not None and article.has_exactly(" ".join(answer.line.split()[:2]))
+    line = answer.line if is_own else line  # 1. FC Köln
     is_whole = article is not None and is_title(line, article)
-    label = trim(line) if is_whole else next(refine(_without_remark(line, article), None), "")
+    label = trim(line) if is_whole or is_own else next(refine(_without_remark(line, article), None), "")
     supported = article is not None and article.shares(label)
     is_fault = (article is None or not article.has(label)) and (faults.is_fault(raw) or faults.is_fault(answer.lines))
     if statuses.is_no_answer(label, article) or is_fault or (not supported and statuses.is_placeholder(label)):

@@ -34,10 +34,11 @@ _GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")
 _CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
 
+_SIGNS = re.compile(r"[/／·ㆍ・|&]")
 _WEAK = (  # what also stands inside names
     re.compile(rf"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:{words.CONJUNCTIONS}|와|과)\s|(?<=[가-힣])[와과]\s"
                r"|(?<=[一-龥])[和与及](?=[一-龥])"),
-    re.compile(r"[/／·ㆍ・|&]"), re.compile(r"\s[-–—]\s"), re.compile(r"(?<=\w)(?<!\bvs)\.\s+"),
+    _SIGNS, re.compile(r"\s[-–—]\s"), re.compile(r"(?<=\w)(?<!\bvs)\.\s+"),
 )  # fmt: skip
 _GLUED = re.compile(r"\w+(?:;\w+)+")  # Steins;Gate
 _OF = re.compile(r"\s(?:of|for|für|von|de|du|des|del|della|di|da|do|van|voor)\s", re.IGNORECASE)
@@ -97,7 +98,8 @@ def split_semicolons(text: str, article: ArticleIndex | None) -> list[str]:
 
 def split_listed(text: str, article: ArticleIndex) -> list[list[str]]:
     """Return every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
-    readings = [_merged(way.split(text), way.findall(text), article) for way in _WEAK if way.search(text)]
+    ways = [(way, way.split(text), way.findall(text)) for way in _WEAK if way.search(text)]
+    readings = [(_series if way is _SIGNS else _merged)(parts, seams, article) for way, parts, seams in ways]
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
 
 
@@ -107,10 +109,13 @@ def split_conjunction(text: str, article: ArticleIndex | None) -> list[str]:
     if article is None or len(parts) < 2:
         return parts
     seams = _CONJUNCTION.findall(text)
-    if len(parts) == 2:
-        return _merged(parts, seams, article)
+    return _merged(parts, seams, article) if len(parts) == 2 else _series(parts, seams, article)
+
+
+def _series(parts: list[str], seams: list[str], article: ArticleIndex) -> list[str]:
+    """Return the parts of a series of three or more with those joined again that the article has side by side."""
     series = [parts[0].strip()]
-    for seam, part in zip(seams, parts[1:], strict=True):  # of three or more the article tells which two are one
+    for seam, part in zip(seams, parts[1:], strict=True):
         pair = f"{series[-1]}{seam}{part}".strip()
         series[-1:] = [pair] if article.has_exactly(pair) else [series[-1], part]
     return series
@@ -156,6 +161,8 @@ def _has_pair(article: ArticleIndex, left: str, seam: str, right: str) -> bool:
         return False
     if any(left.count(mark) % 2 and right.count(mark) % 2 for mark in "\"'“‘«「『《〈"):
         return True  # the comma stands inside quotes: a title
+    if article.quotes(joined):
+        return True
     if right.casefold() in words.COMMA_TAILS or (left[-1].isdigit() and _YEAR.fullmatch(right)):
         return True
     return bool(_CAPITAL.match(left) and _CAPITAL.match(right)) and _is_one_name(article.text, joined, left, right)
