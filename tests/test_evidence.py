@@ -12,6 +12,7 @@ from hypothesis import given, settings
 
 from pipeline import clean_reply
 from pipeline.clean.cleaner.faults import is_fault
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.closed_set import ClosedSet
 from pipeline.clean.prompt_constants import Constants
 from pipeline.clean.tasks import classes, keyphrases, topic
@@ -679,3 +680,9 @@ def test_a_remark_is_no_label_though_any_article_has_its_words(raw: str) -> None
         " moment, the mayor said, there is no answer for now, and please note the request for help."
     )
     assert clean_reply(raw, article, language="en").phrases == []
+
+
+@pytest.mark.parametrize("marks", ["«{}»", "« {} »", "«\u00a0{}\u00a0»", "“{}”", "《{}》"])
+def test_a_title_is_quoted_with_and_without_spaces_within_its_marks(marks: str) -> None:
+    assert ArticleIndex(f"Le film {marks.format('Tu viens ?')}, dit-il, est à Lyon.", "fr").quotes("Tu viens ?")
+    assert not ArticleIndex("Le film « Tu viens ? Non, dit-il, est à Lyon.", "fr").quotes("Tu viens ?")

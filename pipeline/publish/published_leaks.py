@@ -35,18 +35,18 @@ def out_already(
     if last and len(numbers := np.flatnonzero(is_doubtful)):
         before = _leaks_in(last, index.column("id").take(pa.array(numbers)).combine_chunks())
         for number, row_id, label in _labels(work, outgoing, counts, numbers):
-            is_out[number] = leaks.found("\n".join(label)) <= before.get(row_id, set())
+            is_out[number] = leaks.leaking("\n".join(label)) <= before.get(row_id, set())
     return index.column("id").filter(pa.array(is_out))
 
 
 def _leaks_in(version: Path, ids: pa.Array) -> dict[str, set[str]]:
     """Return what leaks in title, text and label of a version's rows with some ids."""
-    column, found = LabelColumn(**store.read_manifest(version)["label"]), dict[str, set[str]]()
+    column, leaking = LabelColumn(**store.read_manifest(version)["label"]), dict[str, set[str]]()
     for table in (table for split in SPLITS for table in store.rows_of(version, split)):
         for row in table.filter(pc.is_in(table.column("id"), ids)).to_pylist():
             texts = [row.get(name) or "" for name in TEXT]
-            found[row["id"]] = leaks.found("\n".join([*texts, *column.phrases(row[column.name])]))
-    return found
+            leaking[row["id"]] = leaks.leaking("\n".join([*texts, *column.phrases(row[column.name])]))
+    return leaking
 
 
 def _labels(

@@ -217,7 +217,8 @@ class _Reading:
         if not is_sentence(candidate) or any(sign in candidate for sign in ",;:"):
             return False
         text, phrase = self.article.text if self.article else "", trim(candidate)
-        return not phrase or text[(at := text.find(phrase)) + len(phrase) :][:1] in _STOPS or at < 0
+        at = text.find(phrase) if phrase else -1
+        return at < 0 or text[at + len(phrase) :][:1] in _STOPS
 
     def _is_phrase(self, phrase: str) -> bool:
         if statuses.ends_open_list(phrase) or has_envelope(phrase):

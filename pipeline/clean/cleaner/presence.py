@@ -61,7 +61,7 @@ class ArticleIndex:
         at = self.text.find(phrase)
         before, behind = self.text[max(0, at - 2) : max(0, at)], self.text[at + len(phrase) :][:2]
         if before.strip() == "«":  # with spaces within, in French
-            return behind.strip() == "»"
+            return behind.strip()[:1] == "»"
         return before[-1:] in _OPENING and behind[:1] in _CLOSING
 
     def goes_on(self, phrase: str) -> bool:

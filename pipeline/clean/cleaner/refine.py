@@ -176,7 +176,7 @@ def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
     if match is None:
         return None
     head, tail = text[: match.start()], text[match.end() :]
-    if not any(map(str.isalnum, head)) or not any(map(str.isalnum, tail)) or (article and is_title(text, article)):
+    if not any(map(str.isalnum, head)) or not any(map(str.isalnum, tail)) or (article and has_own_colon(text, article)):
         return None
     colon = ":" in match[0] or "：" in match[0]
     if article is not None and (article.has(trim(head)) or article.has(trim(tail))):
@@ -188,7 +188,7 @@ def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
     return [tail] if _is_category(head) else [head]
 
 
-def is_title(text: str, article: ArticleIndex) -> bool:
+def has_own_colon(text: str, article: ArticleIndex) -> bool:
     """Tell whether the article has the words around a colon as they are, so that it is a title: `Star Trek: Picard`."""
     return (middle := _AROUND_COLON.search(text)) is not None and article.has_exactly(middle[0])
 

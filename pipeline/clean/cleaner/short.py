@@ -14,7 +14,7 @@ from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import COPULA, has_subject, is_title, refine
+from pipeline.clean.cleaner.refine import COPULA, has_own_colon, has_subject, refine
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import announced_quotes
 from pipeline.clean.cleaner.statuses import Status
@@ -68,7 +68,7 @@ def clean_short(
     line = strip_number(answer.line)
     is_own = line != answer.line and article is not None and article.has_exactly(" ".join(answer.line.split()[:2]))
     line = answer.line if is_own else line  # 1. FC Köln
-    is_whole = article is not None and is_title(line, article)
+    is_whole = article is not None and has_own_colon(line, article)
     label = trim(line) if is_whole or is_own else next(refine(_without_remark(line, article), None), "")
     supported = article is not None and article.shares(label)
     is_fault = (article is None or not article.has(label)) and (faults.is_fault(raw) or faults.is_fault(answer.lines))

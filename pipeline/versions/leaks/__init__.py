@@ -38,7 +38,7 @@ def count(text: str) -> tuple[int, int]:
     return len(keys.find(at)), len(persons.find(at))
 
 
-def found(text: str) -> set[str]:
+def leaking(text: str) -> set[str]:
     """Return what `count` counts in a text, each once, in plain characters."""
     at = Places(text)
     return {at.text[one.start : one.end] for one in (*keys.find(at), *persons.find(at))}
